@@ -1,0 +1,119 @@
+"""Every name that crosses a layer: tags, variables, object keys, paths, headers, metrics, states.
+
+Infra, Ansible, the nodes, the gateway, the CLI and the local cloud all take these names from here; it imports nothing.
+"""
+
+# --- EC2 and Auto Scaling tags. Keys have no "/" or spaces: instance metadata refuses those.
+TAG_ROLE = "warmfleet:role"
+TAG_ENVIRONMENT = "warmfleet:environment"
+TAG_MODEL = "warmfleet:model"
+TAG_GROUP = "aws:autoscaling:groupName"  # set by Auto Scaling itself
+ROLE_NODE = "node"
+ROLE_GATEWAY = "gateway"
+
+# --- The block of variables in user data, between these two comment lines, one NAME='value' a line.
+VARIABLES_BEGIN = "# >>> warmfleet variables"
+VARIABLES_END = "# <<< warmfleet variables"
+
+VAR_ENVIRONMENT = "WARMFLEET_ENVIRONMENT"
+VAR_REGION = "WARMFLEET_REGION"
+VAR_BUCKET = "WARMFLEET_BUCKET"
+VAR_SERVICE_VERSION = "WARMFLEET_SERVICE_VERSION"  # SHA-256 of the service bundle's manifest, hex
+VAR_POINTER_POLL_SECONDS = "WARMFLEET_POINTER_POLL_SECONDS"
+# Nodes only.
+VAR_MODEL = "WARMFLEET_MODEL"
+VAR_ENGINE = "WARMFLEET_ENGINE"  # llama.cpp | vllm | stub (tests only)
+VAR_CONTEXT_TOKENS = "WARMFLEET_CONTEXT_TOKENS"
+VAR_SLOTS = "WARMFLEET_SLOTS"  # answers decoded at the same time
+VAR_NODE_PORT = "WARMFLEET_NODE_PORT"
+VAR_LAUNCH_HOOK = "WARMFLEET_LAUNCH_HOOK"
+VAR_TERMINATE_HOOK = "WARMFLEET_TERMINATE_HOOK"
+VAR_DRAIN_SECONDS = "WARMFLEET_DRAIN_SECONDS"
+VAR_METADATA_POLL_SECONDS = "WARMFLEET_METADATA_POLL_SECONDS"
+# Gateways only. A gateway serves every model of its environment.
+VAR_MODELS = "WARMFLEET_MODELS"  # comma-separated names
+VAR_GATEWAY_PORT = "WARMFLEET_GATEWAY_PORT"
+VAR_DISCOVERY_POLL_SECONDS = "WARMFLEET_DISCOVERY_POLL_SECONDS"
+VAR_READINESS_POLL_SECONDS = "WARMFLEET_READINESS_POLL_SECONDS"
+# Given by whatever starts the process (systemd on AWS, the local cloud's supervisor), not by user data.
+VAR_BIND_ADDRESS = "WARMFLEET_BIND_ADDRESS"  # default 127.0.0.1
+VAR_DATA_DIR = "WARMFLEET_DATA_DIR"  # default /var/lib/warmfleet
+
+# --- Objects in the model bucket.
+MANIFEST_NAME = "manifest.json"
+MODELS_PREFIX = "models/"
+POINTERS_PREFIX = "pointers/"
+SERVICES_PREFIX = "services/"
+
+
+def model_prefix(model: str, version: str) -> str:
+    """Key prefix of one immutable model version, with its trailing slash."""
+    return f"{MODELS_PREFIX}{model}/{version}/"
+
+
+def pointer_key(model: str) -> str:
+    """Key of the object that names a model's current, previous and candidate version."""
+    return f"{POINTERS_PREFIX}{model}.json"
+
+
+def service_prefix(service_version: str) -> str:
+    """Key prefix of one service bundle, with its trailing slash."""
+    return f"{SERVICES_PREFIX}{service_version}/"
+
+
+# --- HTTP.
+PATH_HEALTH = "/healthz"
+PATH_READY = "/readyz"
+PATH_METRICS = "/metrics"
+PATH_CHAT_COMPLETIONS = "/v1/chat/completions"
+PATH_MODELS = "/v1/models"
+PATH_FLEET = "/warmfleet/nodes"  # gateway: every node it knows, with its readiness report
+
+HEADER_REQUEST_ID = "x-request-id"
+HEADER_DEADLINE = "x-request-timeout-seconds"  # how long the client is ready to wait
+HEADER_MODEL_VERSION = "x-warmfleet-model-version"
+
+# Between gateway and node each streamed chunk ends with "warmfleet": {"token_ids": [...]}: always the last
+# member of the JSON object, so that the gateway can cut it off without parsing.
+CHUNK_EXTENSION = "warmfleet"
+CHUNK_TOKEN_IDS = "token_ids"
+
+# --- Node states, in order. ready -> draining -> downloading is a change of version; draining -> ready a cancelled notice.
+STATE_DOWNLOADING = "downloading"
+STATE_LOADING = "loading"
+STATE_WARMING = "warming"
+STATE_READY = "ready"
+STATE_DRAINING = "draining"
+STATE_STOPPED = "stopped"
+NODE_STATES = (STATE_DOWNLOADING, STATE_LOADING, STATE_WARMING, STATE_READY, STATE_DRAINING, STATE_STOPPED)
+
+# --- Warm-up phases, in order; each in seconds. Launch is from the instance's pending time to the process's start.
+PHASE_LAUNCH = "launch"
+PHASE_DOWNLOAD = "download"
+PHASE_VERIFY = "verify"
+PHASE_LOAD = "load"
+PHASE_PROBE = "probe"
+WARM_UP_PHASES = (PHASE_LAUNCH, PHASE_DOWNLOAD, PHASE_VERIFY, PHASE_LOAD, PHASE_PROBE)
+
+# --- Prometheus metrics.
+METRIC_NODE_STATE = "inference_node_state"  # gauge, label state: 1 for the present one
+METRIC_WARM_UP_SECONDS = "inference_warm_up_seconds"  # gauge, label phase
+METRIC_NODE_IN_FLIGHT = "inference_node_in_flight_requests"
+METRIC_NODE_TOKENS = "inference_node_generated_tokens"  # counter: exposed as ..._total
+METRIC_GATEWAY_REQUESTS = "inference_gateway_requests"  # counter, label code: exposed as ..._total
+METRIC_GATEWAY_NODES = "inference_gateway_nodes"  # gauge, label state
+METRIC_GATEWAY_FIRST_TOKEN_SECONDS = "inference_gateway_time_to_first_token_seconds"  # histogram
+
+# --- Outputs of the Pulumi stack.
+OUTPUT_REGION = "region"
+OUTPUT_ENVIRONMENT = "environment"
+OUTPUT_BUCKET = "bucketName"
+OUTPUT_GATEWAY_URL = "gatewayUrl"
+OUTPUT_GATEWAY_GROUP = "gatewayGroup"
+OUTPUT_FLEETS = "fleets"  # {model: {spotGroup, onDemandGroup, initialNodes, launchHook, terminateHook}}
+OUTPUT_SERVICE_VERSION = "serviceVersion"
+FLEET_SPOT_GROUP = "spotGroup"
+FLEET_ON_DEMAND_GROUP = "onDemandGroup"
+FLEET_INITIAL_NODES = "initialNodes"
+FLEET_LAUNCH_HOOK = "launchHook"
+FLEET_TERMINATE_HOOK = "terminateHook"
