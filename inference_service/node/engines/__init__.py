@@ -1,0 +1,1 @@
+"""Engines behind one protocol: llama.cpp embedded, vLLM as a subprocess, and a scripted stub for tests."""

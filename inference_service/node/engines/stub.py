@@ -1,0 +1,82 @@
+"""A scripted engine for tests: it repeats the words of the last user message. Never a default."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+from inference_service.node.engines.protocol import EngineError, EngineLoad, FinishReason, Generation, Piece
+from inference_service.node.settings import StubSettings
+
+FAILING_WORD = "stub-fails-here"  # decoding this word raises, to test an engine that breaks in mid-answer
+
+
+class StubEngine:
+    """Deterministic answers at a settable pace; counts what it decodes, so that tests see an answer being cancelled."""
+
+    name = "stub"
+    supports_json_schema = False
+
+    def __init__(self, settings: StubSettings, can_load: Callable[[Path], bool] = Path.is_dir) -> None:
+        self._settings = settings
+        self._can_load = can_load
+        self.decoded_tokens = 0
+        self.cancelled = 0
+        self.running = 0
+        self.broken: str | None = None
+
+    async def load(self, directory: Path) -> None:
+        await asyncio.sleep(self._settings.load_seconds)
+        if not self._can_load(directory):
+            raise EngineError(f"the stub finds no model directory at {directory}")
+        self.broken = None
+
+    async def generate(self, request: Generation) -> AsyncGenerator[Piece, None]:
+        words = script(request)
+        most = len(words) if request.max_tokens is None else request.max_tokens
+        prompt_tokens = sum(len(_text(message).split()) for message in request.messages)
+        self.running += 1
+        try:
+            for count, word in enumerate(words[:most], start=1):
+                await asyncio.sleep(self._settings.token_seconds)
+                if word.strip() == FAILING_WORD:
+                    raise EngineError("the stub's script ends in a failure")
+                self.decoded_tokens += 1
+                yield Piece(word, (token_id(word),), None, prompt_tokens, count)
+            finish: FinishReason = "length" if most < len(words) else "stop"
+            yield Piece("", (), finish, prompt_tokens, min(most, len(words)))
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+
+    def failure(self) -> str | None:
+        return self.broken
+
+    async def busy(self) -> EngineLoad | None:
+        return EngineLoad(running=self.running, waiting=0)
+
+    async def close(self) -> None:
+        self.broken = None
+
+
+def script(request: Generation) -> list[str]:
+    """The words of the last user message, each with the blank before it, up to a stop word."""
+    users = [message for message in request.messages if message.get("role") == "user"]
+    words = (_text(users[-1]) if users else "").split() or ["nothing"]
+    for place, word in enumerate(words):
+        if word in request.stop:
+            words = words[:place]
+            break
+    return [word if place == 0 else f" {word}" for place, word in enumerate(words)]
+
+
+def token_id(word: str) -> int:
+    """A made-up id that depends on the word alone."""
+    return sum(ord(letter) * (place + 1) for place, letter in enumerate(word)) % 50_000
+
+
+def _text(message: Any) -> str:
+    content = message.get("content") or ""
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
