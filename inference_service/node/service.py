@@ -1,0 +1,135 @@
+"""Wires a node together from its settings and runs it until it has drained."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+import boto3
+import structlog
+from aiohttp import web
+from botocore.config import Config
+
+from inference_service import contract
+from inference_service.artifacts import ArtifactStore
+from inference_service.node.admission import Admission
+from inference_service.node.app import create_app
+from inference_service.node.download import PARALLEL_PARTS, VersionFetcher
+from inference_service.node.engines.choice import create_engine
+from inference_service.node.hooks import LifecycleHooks
+from inference_service.node.interruption import read_signals
+from inference_service.node.local_versions import LocalVersions
+from inference_service.node.metadata import Identity, InstanceMetadata, MetadataError
+from inference_service.node.readiness import NodeStatus
+from inference_service.node.settings import NodeSettings
+from inference_service.node.warm_up import WarmUp
+from inference_service.node.watch import follow_metadata, follow_pointer, keep_launching
+from inference_service.node.worker import Worker
+
+IDENTITY_ATTEMPTS = 5
+LAUNCHED_MARK = "launched"
+
+
+async def run(settings: NodeSettings, started: datetime) -> None:
+    """Serve until the node has left; `started` is when this process began.
+
+    Raises:
+        OSError: the address cannot be bound, or the data directory not be written.
+    """
+    admission = Admission(settings.slots, settings.queue)
+    status = NodeStatus(settings.model, settings.engine, admission)
+    engine = create_engine(settings)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        status.address = await stack.enter_async_context(_listening(create_app(status, engine), settings))
+        metadata = InstanceMetadata(http, settings.metadata_endpoint) if settings.metadata_endpoint else None
+        identity = await _identity(metadata)
+        status.instance_id = identity.instance_id
+        structlog.contextvars.bind_contextvars(instance_id=identity.instance_id)
+        status.warm_up_seconds[contract.PHASE_LAUNCH] = _launch_seconds(identity, started, settings.data_dir)
+        session = boto3.Session(region_name=settings.region)
+        store = ArtifactStore(session.client("s3", config=_client_config()), settings.bucket)
+        autoscaling = session.client("autoscaling", config=_client_config())
+        hooks = LifecycleHooks(autoscaling, identity, settings.launch_hook, settings.terminate_hook)
+        local = LocalVersions(settings.data_dir, settings.model)
+        warm_up = WarmUp(status, engine, VersionFetcher(store, local), settings.load_timeout_seconds)
+        worker = Worker(status, warm_up, local, hooks, settings.drain_seconds)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.request_stop)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, worker.request_stop)
+        await _live(worker, settings, store, hooks, metadata)
+
+
+async def _live(
+    worker: Worker,
+    settings: NodeSettings,
+    store: ArtifactStore,
+    hooks: LifecycleHooks,
+    metadata: InstanceMetadata | None,
+) -> None:
+    """Run the worker beside its watchers. Metadata is asked once before: a node that has to leave loads nothing."""
+    watchers = [
+        follow_pointer(worker, store, settings.model, settings.pointer_poll_seconds),
+        keep_launching(worker, hooks, settings.heartbeat_seconds),
+    ]
+    if metadata:
+        try:
+            worker.signal(await read_signals(metadata, worker.signals))
+        except MetadataError as error:
+            structlog.get_logger().warning("instance metadata is silent", error=str(error))
+        watchers.append(follow_metadata(worker, metadata, settings.metadata_poll_seconds))
+    tasks = [asyncio.create_task(watcher) for watcher in watchers]
+    try:
+        await worker.run()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, settings: NodeSettings) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.bind_address, settings.port).start()
+        host, port = runner.addresses[0][:2]
+        structlog.get_logger().info("listening", address=f"{host}:{port}", engine=settings.engine, model=settings.model)
+        yield f"{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def _identity(metadata: InstanceMetadata | None) -> Identity:
+    """Who this is. Metadata can be late at boot; a node that never learns it serves, but completes no hook."""
+    for attempt in range(IDENTITY_ATTEMPTS if metadata else 0):
+        try:
+            assert metadata is not None
+            return await metadata.identity()
+        except MetadataError as error:
+            structlog.get_logger().warning("identity unknown so far", error=str(error))
+            await asyncio.sleep(2**attempt / 4)
+    return Identity("unknown")
+
+
+def _launch_seconds(identity: Identity, started: datetime, data_dir: Path) -> float | None:
+    """Seconds from EC2's pending time to this process; None for a process that is not its instance's first."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    mark = data_dir / LAUNCHED_MARK
+    if mark.exists() and mark.read_text() == identity.instance_id:
+        return None
+    mark.write_text(identity.instance_id)
+    return max(0.0, (started - identity.pending_time).total_seconds()) if identity.pending_time else None
+
+
+def _client_config() -> Config:
+    """botocore retries with jitter by itself; the model's bytes are checked by their SHA-256, not by S3's checksum."""
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": 5},
+        connect_timeout=5,
+        read_timeout=30,
+        max_pool_connections=2 * PARALLEL_PARTS,
+        response_checksum_validation="when_required",
+    )

@@ -1,0 +1,64 @@
+"""The node's eyes: the pointer in the bucket and the instance's metadata, asked at intervals."""
+
+import asyncio
+from typing import Protocol
+
+import structlog
+from botocore.exceptions import BotoCoreError, ClientError
+
+from inference_service.artifacts import ArtifactError, ArtifactStore, Pointer
+from inference_service.node.hooks import LifecycleHooks
+from inference_service.node.interruption import Signals, read_signals
+from inference_service.node.metadata import InstanceMetadata, MetadataError
+
+
+class Watched(Protocol):
+    """Who is told."""
+
+    signals: Signals
+
+    def point(self, pointer: Pointer | None, problem: str | None) -> None: ...
+
+    def signal(self, signals: Signals) -> None: ...
+
+    def warm_up_mark(self) -> object | None: ...
+
+
+async def follow_pointer(node: Watched, store: ArtifactStore, model: str, seconds: float) -> None:
+    """Tell the node what the pointer says, for ever. While S3 fails the node keeps what it has."""
+    while True:
+        try:
+            read = await asyncio.to_thread(store.read_pointer, model)
+            problem = None if read else f"no active version of {model}: warmfleet models activate {model} VERSION"
+            node.point(read[0] if read else None, problem)
+        except (ArtifactError, ClientError, BotoCoreError) as error:
+            node.point(None, f"the pointer of {model} cannot be read: {error}")
+        await asyncio.sleep(seconds)
+
+
+async def follow_metadata(node: Watched, metadata: InstanceMetadata, seconds: float) -> None:
+    """Tell the node what AWS is about to do with its instance, for ever."""
+    unreachable = False
+    while True:
+        try:
+            node.signal(await read_signals(metadata, node.signals))
+            unreachable = False
+        except MetadataError as error:
+            if not unreachable:  # once, not every two seconds
+                structlog.get_logger().warning("instance metadata is silent; notices may be missed", error=str(error))
+            unreachable = True
+        await asyncio.sleep(seconds)
+
+
+async def keep_launching(node: Watched, hooks: LifecycleHooks, seconds: float) -> None:
+    """Send heartbeats of the launch hook while the warm-up progresses; one that stands still may time out.
+
+    AWS bounds the whole wait by 48 h or 100 times the hook's timeout, whichever is less.
+    """
+    last = node.warm_up_mark()
+    while True:
+        await asyncio.sleep(seconds)
+        mark = node.warm_up_mark()
+        if mark is not None and mark != last and not await hooks.heartbeat():
+            return
+        last = mark

@@ -1,0 +1,221 @@
+"""Drives the node: observes, asks the state machine for the next step, takes it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from inference_service import contract
+from inference_service.artifacts import ArtifactError, Pointer, VersionRef
+from inference_service.node.download import Fetched
+from inference_service.node.engines.protocol import EngineError
+from inference_service.node.hooks import LifecycleHooks
+from inference_service.node.interruption import TERMINATED, Leaving, Signals, drain_deadline, leaving, utc_now
+from inference_service.node.local_versions import LocalVersions
+from inference_service.node.readiness import NodeStatus
+from inference_service.node.state import Observation, Step, next_step, retry_after
+from inference_service.node.warm_up import WarmUp
+
+LOOK_AGAIN_SECONDS = 0.5  # deadlines, retries and a broken engine are noticed within this time
+EXPECTED_FAILURES = (ArtifactError, EngineError, OSError)
+
+
+class Worker:
+    """One node's life. `point`, `signal` and `request_stop` tell it what has changed; `run` ends when it may exit."""
+
+    def __init__(
+        self,
+        status: NodeStatus,
+        warm_up: WarmUp,
+        local: LocalVersions,
+        hooks: LifecycleHooks,
+        drain_seconds: float,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.signals = Signals()
+        self._status = status
+        self._warm_up = warm_up
+        self._local = local
+        self._hooks = hooks
+        self._drain_seconds = drain_seconds
+        self._now = now
+        self._changed = asyncio.Event()
+        self._pointer: Pointer | None = None
+        self._pointer_problem: str | None = None
+        self._fetched: Fetched | None = None
+        self._before: VersionRef | None = None  # served before the one loaded now: kept on disk
+        self._work: asyncio.Task[None] | None = None
+        self._working: VersionRef | None = None
+        self._refused: VersionRef | None = None
+        self._refusal: str | None = None
+        self._failures = 0
+        self._retry_at: datetime | None = None
+        self._drain_until: datetime | None = None
+        self._launch: asyncio.Task[None] | None = None
+        status.admission.on_change = self._changed.set
+
+    def point(self, pointer: Pointer | None, problem: str | None) -> None:
+        """The pointer as read; None where it is absent or cannot be read, which takes no version away."""
+        self._pointer = pointer or self._pointer
+        self._pointer_problem = problem
+        self._changed.set()
+
+    def signal(self, signals: Signals) -> None:
+        """What metadata says now."""
+        self.signals = replace(signals, stop_requested=self.signals.stop_requested)
+        self._status.rebalance_recommended = signals.rebalance_recommended
+        self._changed.set()
+
+    def request_stop(self) -> None:
+        """Drain, then end: what SIGTERM means."""
+        self.signals = replace(self.signals, stop_requested=True)
+        self._changed.set()
+
+    def warm_up_mark(self) -> object | None:
+        """Something that changes as the warm-up progresses; None when none is under way."""
+        if self._working is None:
+            return None
+        loading = self._status.state in (contract.STATE_LOADING, contract.STATE_WARMING)  # bounded by its own timeout
+        return (self._status.state, self._warm_up.progress.bytes, self._now() if loading else None)
+
+    async def run(self) -> None:
+        """Take step after step until the node has drained for good."""
+        while True:
+            self._changed.clear()
+            step = next_step(self._observe())
+            self._status.error = self._explanation()
+            if step is Step.STOP:
+                break
+            if step is Step.CANCEL and self._work:
+                self._work.cancel()
+            if step in (Step.WAIT, Step.CANCEL):
+                await self._pause()
+            else:
+                await self._take(step)
+        await self._stop()
+
+    def _observe(self) -> Observation:
+        why, now = self._leaving(), self._now()
+        drained = self._status.admission.in_flight == 0 or (self._drain_until is not None and now >= self._drain_until)
+        return Observation(
+            state=self._status.state,
+            wanted=self._wanted(),
+            fetched=self._fetched.reference if self._fetched else None,
+            loaded=self._status.loaded,
+            working=self._working,
+            refused=self._refused,
+            retry_due=self._retry_at is not None and now >= self._retry_at,
+            engine_failed=self._status.loaded is not None and self._warm_up.engine.failure() is not None,
+            leaving=why is not None,
+            final=why is not None and why.final,
+            drained=drained,
+        )
+
+    def _wanted(self) -> VersionRef | None:
+        return self._pointer.version_for(self._status.instance_id) if self._pointer else None
+
+    def _leaving(self) -> Leaving | None:
+        return leaving(self.signals, self._now())
+
+    def _explanation(self) -> str | None:
+        """Why the node is not (or soon no longer) what it should be, in words."""
+        if why := self._leaving():
+            return why.reason
+        if self._refusal and self._refused == self._wanted():
+            return self._refusal
+        if self._status.loaded and (failure := self._warm_up.engine.failure()):
+            return failure
+        return None if self._status.loaded else self._pointer_problem
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._changed.wait(), LOOK_AGAIN_SECONDS)
+        except TimeoutError:
+            return
+
+    async def _take(self, step: Step) -> None:
+        wanted = self._wanted()
+        structlog.get_logger().info("next step", step=step.value, state=self._status.state, error=self._status.error)
+        if step is Step.FETCH and wanted:
+            if self._status.loaded is None:
+                self._status.state = contract.STATE_DOWNLOADING
+            self._begin(wanted, self._fetch(wanted))
+        elif step is Step.LOAD and wanted and self._fetched:
+            self._begin(wanted, self._load(self._fetched))
+        elif step is Step.DRAIN:
+            self._drain()
+        elif step is Step.UNLOAD:
+            await self._unload()
+        elif step is Step.RESUME:
+            self._status.state = contract.STATE_READY if self._status.loaded else contract.STATE_DOWNLOADING
+
+    def _drain(self) -> None:
+        now = self._now()
+        self._drain_until = now + timedelta(seconds=self._drain_seconds)
+        if why := self._leaving():
+            self._drain_until = drain_deadline(why, self._drain_seconds, now)
+        self._status.state = contract.STATE_DRAINING
+
+    async def _unload(self) -> None:
+        await self._give_up_answers()
+        await self._warm_up.engine.close()
+        self._before = self._status.loaded
+        self._status.loaded = None
+        self._status.state = contract.STATE_DOWNLOADING
+
+    def _begin(self, reference: VersionRef, work: Coroutine[Any, Any, None]) -> None:
+        self._working = reference
+        self._work = asyncio.create_task(self._attempt(reference, work))
+
+    async def _attempt(self, reference: VersionRef, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except EXPECTED_FAILURES as error:
+            self._refuse(reference, str(error))
+        except Exception as error:  # a bug, or a library's surprise: out of service, but alive and saying so
+            structlog.get_logger().exception("unexpected failure")
+            self._refuse(reference, f"{type(error).__name__}: {error}")
+        finally:
+            self._working = None
+            self._changed.set()
+
+    async def _fetch(self, reference: VersionRef) -> None:
+        self._fetched = await self._warm_up.fetch(reference, self._kept() | {reference.version})
+
+    async def _load(self, fetched: Fetched) -> None:
+        await self._warm_up.load(fetched)
+        self._status.loaded = fetched.reference
+        self._status.state = contract.STATE_READY
+        self._refused, self._refusal, self._failures, self._retry_at = None, None, 0, None
+        structlog.get_logger().info("ready", **self._status.report())
+        self._launch = self._launch or asyncio.create_task(self._hooks.complete_launch())
+        await asyncio.to_thread(self._local.prune, self._kept())
+
+    def _kept(self) -> frozenset[str]:
+        """Versions that stay on disk: loaded now, loaded before, and the one to roll back to."""
+        previous = self._pointer.previous if self._pointer else None
+        return frozenset(kept.version for kept in (self._status.loaded, self._before, previous) if kept)
+
+    def _refuse(self, reference: VersionRef, error: str) -> None:
+        self._failures = self._failures + 1 if reference == self._refused else 1
+        self._refused, self._refusal = reference, error
+        self._retry_at = self._now() + timedelta(seconds=retry_after(self._failures))
+        structlog.get_logger().error("version refused", version=reference.version, error=error)
+
+    async def _give_up_answers(self) -> None:
+        if self._status.admission.cancel_all():
+            structlog.get_logger().warning("the time to drain is over: answers are cut off")
+            await asyncio.sleep(0)
+
+    async def _stop(self) -> None:
+        await self._give_up_answers()
+        if self._launch:
+            self._launch.cancel()
+        await self._warm_up.engine.close()
+        if self.signals.target_state == TERMINATED:
+            await self._hooks.complete_termination()
+        self._status.state = contract.STATE_STOPPED
+        structlog.get_logger().info("stopped", reason=self._status.error)
