@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from inference_service import contract
 
 ENGINES = ("llama.cpp", "vllm", "stub")
+# What an engine's child process is given; no AWS names among them.
+CHILD_NAMES = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
+CHILD_PREFIXES = ("CUDA_", "NCCL_", "NVIDIA_", "VLLM_")
 METADATA_ENDPOINT = "http://169.254.169.254"
 METADATA_ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"  # the AWS SDKs' own name
 
@@ -21,6 +24,7 @@ class SettingsError(Exception):
 class VllmSettings:
     """Options of `vllm serve` (https://docs.vllm.ai/en/stable/cli/serve.html); None leaves vLLM's own default."""
 
+    executable: str = "vllm"  # of its own virtual environment: its dependencies are not ours
     tensor_parallel_size: int = 1
     dtype: str | None = None
     quantization: str | None = None
@@ -60,6 +64,7 @@ class NodeSettings:
     metadata_endpoint: str | None = METADATA_ENDPOINT
     vllm: VllmSettings = VllmSettings()
     stub: StubSettings = StubSettings()
+    child_environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_settings(environ: Mapping[str, str]) -> NodeSettings:
@@ -95,7 +100,8 @@ def read_settings(environ: Mapping[str, str]) -> NodeSettings:
     if reader.problems:
         raise SettingsError("the node cannot start:\n" + "\n".join(f"  {problem}" for problem in reader.problems))
     given_values = {name: value for name, value in values.items() if value is not None}
-    return NodeSettings(**given_values, metadata_endpoint=_metadata_endpoint(environ))
+    child = {name: value for name, value in environ.items() if name in CHILD_NAMES or name.startswith(CHILD_PREFIXES)}
+    return NodeSettings(**given_values, metadata_endpoint=_metadata_endpoint(environ), child_environment=child)
 
 
 class _Reader:
@@ -168,10 +174,13 @@ def _stub(reader: _Reader) -> StubSettings:
 
 def _vllm(raw: str) -> VllmSettings:
     options = json.loads(raw)
-    allowed = {"tensor_parallel_size", "dtype", "quantization", "extra_arguments"}
-    if not isinstance(options, dict) or not set(options) <= allowed:
-        raise ValueError(f"a JSON object with some of {', '.join(sorted(allowed))} is needed")
+    kinds = {"executable": str, "tensor_parallel_size": int, "dtype": str, "quantization": str, "extra_arguments": list}
+    if not isinstance(options, dict) or not set(options) <= set(kinds):
+        raise ValueError(f"a JSON object with some of {', '.join(kinds)} is needed")
+    wrong = [name for name, option in options.items() if not isinstance(option, kinds[name])]
     extra = options.pop("extra_arguments", [])
-    if not isinstance(extra, list) or not all(isinstance(argument, str) for argument in extra):
-        raise ValueError("extra_arguments: a list of strings is needed")
+    if wrong or not all(isinstance(argument, str) for argument in extra):
+        raise ValueError(f"of the wrong type: {', '.join(wrong) or 'extra_arguments'}")
+    if options.get("tensor_parallel_size", 1) < 1:
+        raise ValueError("tensor_parallel_size: at least 1 is needed")
     return VllmSettings(**options, extra_arguments=tuple(extra))

@@ -10,6 +10,10 @@ def create_engine(settings: NodeSettings) -> Engine:
         from inference_service.node.engines.stub import StubEngine
 
         return StubEngine(settings.stub)
+    if settings.engine == "vllm":
+        from inference_service.node.engines.vllm import VllmEngine
+
+        return VllmEngine(settings)
     from inference_service.node.engines.llama_cpp import LlamaCppEngine
 
     return LlamaCppEngine(context_tokens=settings.context_tokens, slots=settings.slots)
