@@ -91,7 +91,8 @@ async def detect() -> tuple[Gpu, ...]:
     except OSError as error:
         raise GpuError(f"nvidia-smi cannot be run ({error}): is this an image with the NVIDIA driver?") from error
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_SECONDS)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            output, _ = await process.communicate()
     except TimeoutError as error:
         process.kill()
         await process.wait()

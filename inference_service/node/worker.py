@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -131,10 +132,9 @@ class Worker:
         return None if self._status.loaded else self._pointer_problem
 
     async def _pause(self) -> None:
-        try:
-            await asyncio.wait_for(self._changed.wait(), LOOK_AGAIN_SECONDS)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_AGAIN_SECONDS):  # Python 3.11's wait_for can swallow a cancellation
+                await self._changed.wait()
 
     async def _take(self, step: Step) -> None:
         wanted = self._wanted()

@@ -7,6 +7,7 @@ import signal
 import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -145,15 +146,8 @@ class VllmEngine:
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:
     """End the child and its workers: asked first, forced after 10 s."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
+    for number in (signal.SIGTERM, signal.SIGKILL):  # also when the leader has gone: its workers may ignore the first
+        with suppress(ProcessLookupError, TimeoutError):
             os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            await asyncio.wait_for(process.wait(), TERM_SECONDS)
-        except TimeoutError:
-            continue
-        if number is signal.SIGTERM:
-            continue  # the leader is gone; workers that ignore it are killed
-    await process.wait()
+            async with asyncio.timeout(TERM_SECONDS):
+                await process.wait()
