@@ -1,0 +1,193 @@
+"""What engines are told and what they say.
+
+Lines of llama.cpp were recorded from xllamacpp 2026.10.11549; those of vLLM are written by hand for 0.32, which was
+never run here.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inference_service.node.engines import llama_wire, vllm_wire
+from inference_service.node.engines.llama_cpp import model_file
+from inference_service.node.engines.protocol import EngineError, EngineLoad, Generation, Piece
+from inference_service.node.engines.stub import StubEngine, script
+from inference_service.node.settings import NodeSettings, StubSettings, VllmSettings
+
+ASK = Generation(messages=({"role": "user", "content": "hi"},))
+FULL = Generation(ASK.messages, 5, 0.0, 0.9, -1, ("a",), {"type": "object"})
+
+
+def test_llama_cpp_is_given_what_the_request_says_and_nothing_it_leaves_open():
+    body = llama_wire.completion_body(FULL, [1, 2])
+    assert (body["n_predict"], body["temperature"], body["top_p"], body["stop"]) == (5, 0.0, 0.9, ["a"])
+    assert (body["prompt"], body["seed"], body["return_tokens"]) == ([1, 2], 2**32 - 1, True)
+    assert not {"temperature", "top_p", "seed", "json_schema"} & set(llama_wire.completion_body(ASK, [1]))
+
+
+LLAMA_STREAM = [
+    'data: {"index":0,"content":"👩","tokens":[119],"stop":false,"id_slot":-1,"tokens_predicted":3}\n',
+    "\n",
+    'data: {"index":0,"content":" a","tokens":[216],"stop":false,"id_slot":-1,"tokens_predicted":4}\n',
+    'data: {"content":"","tokens":[],"stop":true,"stop_type":"limit","tokens_predicted":4}\n',
+]
+
+
+def test_tokens_that_llama_cpp_swallows_before_a_whole_character_are_counted():
+    reading = llama_wire.Reading(prompt_tokens=39)
+    events = [event for line in LLAMA_STREAM if (event := llama_wire.event(line.encode()))]
+    missing = [(reading.missing(event), reading.piece(event, event["tokens"]))[0] for event in events]
+    assert missing == [2, 0, 0]
+    assert reading.finished
+
+
+def test_swallowed_tokens_are_the_tokenizers_where_it_ends_alike():
+    assert llama_wire.with_swallowed([7, 10813, 235, 119], [119], 2) == [10813, 235, 119]
+
+
+def test_otherwise_the_tokens_at_least_say_the_same_text():
+    assert llama_wire.with_swallowed([10813, 235, 119], [42], 2) == [10813, 235, 119]
+
+
+@pytest.mark.parametrize(("stop_type", "finish"), [("limit", "length"), ("eos", "stop"), ("word", "stop")])
+def test_the_last_event_says_why_the_answer_ended(stop_type: str, finish: str):
+    last = {"content": "", "tokens": [], "stop": True, "stop_type": stop_type, "tokens_predicted": 4}
+    assert llama_wire.Reading(9).piece(last, ()) == Piece("", (), finish, 9, 4)  # type: ignore[arg-type]
+
+
+def test_too_long_a_prompt_is_the_callers_mistake():
+    body = b'{"error":{"code":400,"message":"request (5000 tokens) exceeds","type":"exceed_context_size_error"}}'
+    error = llama_wire.refusal(400, body)
+    assert (error.status, error.param, error.code) == (400, "messages", "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    "line", [b'error: {"code":500,"message":"boom"}\n', b'data: {"error":{"code":500,"message":"boom"}}\n']
+)
+def test_an_error_inside_the_stream_is_one(line: bytes):
+    with pytest.raises(EngineError, match="boom"):
+        llama_wire.event(line)
+
+
+def test_a_version_needs_one_gguf_model(tmp_path: Path):
+    with pytest.raises(EngineError, match="found none"):
+        model_file(tmp_path)
+    (tmp_path / "a.gguf").touch()
+    assert model_file(tmp_path).name == "a.gguf"
+    (tmp_path / "b.gguf").touch()
+    with pytest.raises(EngineError, match=r"a\.gguf, b\.gguf"):
+        model_file(tmp_path)
+
+
+def test_a_split_model_is_loaded_by_its_first_part(tmp_path: Path):
+    for part in (1, 2, 3):
+        (tmp_path / f"m-0000{part}-of-00003.gguf").touch()
+    assert model_file(tmp_path).name == "m-00001-of-00003.gguf"
+
+
+def settings(**vllm: Any) -> NodeSettings:
+    options = VllmSettings(**vllm)
+    return NodeSettings("dev", "us-east-1", "b", "llama", "vllm", context_tokens=8192, slots=64, vllm=options)
+
+
+def test_the_command_line_of_vllm_follows_the_settings():
+    command = vllm_wire.serve_command(
+        settings(tensor_parallel_size=4, dtype="bfloat16", quantization="fp8", extra_arguments=("--enforce-eager",)),
+        Path("/models/v1"),
+        Path("/run/socket"),
+    )
+    assert command[:3] == ["vllm", "serve", "/models/v1"]
+    pairs = dict(zip(command[3:-1:2], command[4:-1:2], strict=True))
+    assert pairs == {
+        "--served-model-name": "llama",
+        "--uds": "/run/socket",
+        "--tensor-parallel-size": "4",
+        "--max-model-len": "8192",
+        "--max-num-seqs": "64",
+        "--dtype": "bfloat16",
+        "--quantization": "fp8",
+    }
+    assert command[-1] == "--enforce-eager"
+
+
+def test_what_the_settings_leave_open_is_left_to_vllm():
+    command = vllm_wire.serve_command(settings(), Path("/m"), Path("/s"))
+    assert not {"--dtype", "--quantization", "--trust-remote-code"} & set(command)
+
+
+def test_vllm_is_asked_for_token_ids_and_counts():
+    body = vllm_wire.chat_body(FULL, "llama")
+    assert (body["return_token_ids"], body["stream_options"]) == (True, {"include_usage": True})
+    assert (body["max_completion_tokens"], body["stop"], body["response_format"]["type"]) == (5, ["a"], "json_schema")
+    assert "temperature" not in vllm_wire.chat_body(ASK, "llama")
+
+
+def line(**event: Any) -> bytes:
+    return b"data: " + json.dumps(event).encode() + b"\n"
+
+
+def choice(text: str | None, ids: list[int] | None, finish: str | None = None) -> list[dict[str, Any]]:
+    return [{"index": 0, "delta": {"content": text}, "token_ids": ids, "finish_reason": finish}]
+
+
+def test_a_stream_of_vllm_becomes_pieces():
+    reading = vllm_wire.Reading()
+    lines = [
+        line(choices=choice("", None), prompt_token_ids=[1, 2, 3]),
+        line(choices=choice("Hel", [7])),
+        b"\n",
+        line(choices=choice("lo", [8, 9], "length")),
+        line(choices=[], usage={"prompt_tokens": 3, "completion_tokens": 3}),
+        b"data: [DONE]\n",
+    ]
+    pieces = [piece for raw in lines if (piece := reading.piece(raw))]
+    assert [(piece.text, piece.token_ids) for piece in pieces] == [("Hel", (7,)), ("lo", (8, 9)), ("", ())]
+    assert (pieces[-1].finish, pieces[-1].prompt_tokens, pieces[-1].completion_tokens) == ("length", 3, 3)
+    assert reading.done
+
+
+def test_vllms_errors_come_with_status_200():
+    event = line(error={"message": "engine died", "type": "InternalServerError", "code": 500})
+    with pytest.raises(EngineError, match="engine died") as failed:
+        vllm_wire.Reading().piece(event)
+    assert failed.value.status == 500
+
+
+@pytest.mark.parametrize("reason", ["abort", "error"])
+def test_an_answer_that_vllm_gave_up_is_no_answer(reason: str):
+    with pytest.raises(EngineError, match=reason):
+        vllm_wire.Reading().piece(line(choices=choice("x", [1], reason)))
+
+
+def test_the_figures_of_vllm_are_summed_over_its_engines():
+    text = (
+        "# TYPE vllm:num_requests_running gauge\n"
+        'vllm:num_requests_running{engine="0",model_name="llama"} 3.0\n'
+        'vllm:num_requests_running{engine="1",model_name="llama"} 2.0\n'
+        'vllm:num_requests_waiting{engine="0",model_name="llama"} 1.0\n'
+        'vllm:num_requests_waiting_by_reason{engine="0",reason="capacity"} 9.0\n'
+        'vllm:kv_cache_usage_perc{engine="0",model_name="llama"} 0.25\n'
+    )
+    assert vllm_wire.busy(text) == EngineLoad(5, 1, 0.25)
+
+
+def test_the_figures_of_llama_cpp():
+    text = "# HELP x\nllamacpp:requests_processing 2\nllamacpp:requests_deferred 5\n"
+    assert llama_wire.busy(text) == EngineLoad(2, 5)
+
+
+def test_the_stub_repeats_the_last_question_up_to_a_stop_word():
+    messages = (
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": "x"},
+        {"role": "user", "content": "a b c"},
+    )
+    assert script(Generation(messages)) == ["a", " b", " c"]
+    assert script(Generation(messages, stop=("c",))) == ["a", " b"]
+
+
+async def test_a_stub_that_finds_no_directory_does_not_load(tmp_path: Path):
+    with pytest.raises(EngineError, match="no model directory"):
+        await StubEngine(StubSettings()).load(tmp_path / "gone")
