@@ -39,7 +39,7 @@ class LlamaCppEngine:
             base_url=self._server.listening_address,
             headers={"Authorization": f"Bearer {self._key}"},
             timeout=NO_TIMEOUT,
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),  # it closes idle connections without a word
         )
 
     def _start(self, path: Path) -> Any:
