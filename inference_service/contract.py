@@ -41,6 +41,7 @@ VAR_MODELS = "WARMFLEET_MODELS"  # comma-separated names
 VAR_GATEWAY_PORT = "WARMFLEET_GATEWAY_PORT"
 VAR_DISCOVERY_POLL_SECONDS = "WARMFLEET_DISCOVERY_POLL_SECONDS"
 VAR_READINESS_POLL_SECONDS = "WARMFLEET_READINESS_POLL_SECONDS"
+VAR_LONGEST_WAIT_SECONDS = "WARMFLEET_LONGEST_WAIT_SECONDS"  # the most that HEADER_DEADLINE can ask for
 # Given by whatever starts the process (systemd on AWS, the local cloud's supervisor), not by user data.
 VAR_BIND_ADDRESS = "WARMFLEET_BIND_ADDRESS"  # default 127.0.0.1
 VAR_DATA_DIR = "WARMFLEET_DATA_DIR"  # default /var/lib/warmfleet
@@ -111,6 +112,10 @@ METRIC_ENGINE_WAITING = "inference_engine_waiting_requests"
 METRIC_GATEWAY_REQUESTS = "inference_gateway_requests"  # counter, label code: exposed as ..._total
 METRIC_GATEWAY_NODES = "inference_gateway_nodes"  # gauge, label state
 METRIC_GATEWAY_FIRST_TOKEN_SECONDS = "inference_gateway_time_to_first_token_seconds"  # histogram
+METRIC_GATEWAY_IN_FLIGHT = "inference_gateway_in_flight_requests"
+METRIC_GATEWAY_TOKENS = "inference_gateway_streamed_tokens"  # counter: exposed as ..._total
+METRIC_GATEWAY_BROKEN_STREAMS = "inference_gateway_broken_streams"  # counter: exposed as ..._total
+METRIC_GATEWAY_DISCOVERY_AGE_SECONDS = "inference_gateway_discovery_age_seconds"  # since EC2 last listed the nodes
 
 # --- Outputs of the Pulumi stack.
 OUTPUT_REGION = "region"

@@ -1,0 +1,1 @@
+"""The gateway: one OpenAI-shaped door to every warm node of an environment."""

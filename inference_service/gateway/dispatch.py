@@ -1,0 +1,111 @@
+"""Finds a node that answers: waits for a warm one, tries another while the client has not seen a byte."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from inference_service import contract
+from inference_service.gateway.chat_request import ChatRequest
+from inference_service.gateway.errors import ApiError
+from inference_service.gateway.fleet import Fleet
+from inference_service.gateway.node_view import NodeView
+from inference_service.gateway.request_record import Record
+from inference_service.gateway.routing import BUSY_SECONDS
+from inference_service.gateway.settings import GatewaySettings
+from inference_service.gateway.upstream import Limits, NodeFailedError, Opening, begin
+
+MOST_LOST = 2  # a request that takes its node down must not go round the fleet
+BUSY_PAUSE_SECONDS = 0.25
+NODE_BUSY = "node_busy"
+
+
+@dataclass
+class Attempts:
+    """What has been tried for one request."""
+
+    tried: set[str] = field(default_factory=set)
+    lost: int = 0
+    busy: bool = False
+
+
+class Dispatcher:
+    """Sends requests to nodes of the fleet."""
+
+    def __init__(
+        self, fleet: Fleet, http: aiohttp.ClientSession, settings: GatewaySettings, clock: Callable[[], float]
+    ) -> None:
+        self._fleet = fleet
+        self._http = http
+        self._settings = settings
+        self._clock = clock
+
+    async def open(self, stack: AsyncExitStack, chat: ChatRequest, record: Record) -> Opening:
+        """An answer that has begun. Closing `stack` ends it, on the node too.
+
+        Raises:
+            ApiError: no node is warm in time, every node refuses, or nodes were lost over this request.
+        """
+        deadline = record.started + (chat.wait_seconds or 0)
+        attempts = Attempts()
+        while True:
+            view = await self._warm_node(chat.model, attempts, deadline)
+            record.node = view.found.instance_id
+            try:
+                return await self._attempt(stack, view, chat, record, deadline)
+            except NodeFailedError as error:
+                record.failed_nodes.append(f"{view.found.instance_id}: {error}")
+                self._fleet.set_aside(view.found.instance_id)
+                attempts.tried.add(view.found.instance_id)
+                attempts.lost += error.sent
+                if attempts.lost >= MOST_LOST:
+                    text = f"{attempts.lost} nodes were lost before they began to answer this request."
+                    raise ApiError(502, text, code="nodes_lost") from error
+            except ApiError as error:
+                if error.status != 503:
+                    raise
+                self._refused(view, attempts, error)
+
+    def _refused(self, view: NodeView, attempts: Attempts, error: ApiError) -> None:
+        """A node that is full may have room in a moment; one that drains is no node to us until it says otherwise."""
+        attempts.tried.add(view.found.instance_id)
+        if error.code == NODE_BUSY:
+            attempts.busy = True
+        else:
+            self._fleet.set_aside(view.found.instance_id)
+
+    async def _warm_node(self, model: str, attempts: Attempts, deadline: float) -> NodeView:
+        while True:
+            if self._fleet.closing:
+                raise ApiError(503, "This gateway is stopping; another one answers.", code="stopping", retry_after=1)
+            if view := self._fleet.choose(model, attempts.tried):
+                return view
+            remaining = deadline - self._clock()
+            if remaining <= 0:
+                raise self._refusal(model, attempts)
+            await self._fleet.wait_for_change(min(remaining, BUSY_PAUSE_SECONDS) if attempts.tried else remaining)
+            attempts.tried.clear()
+
+    def _refusal(self, model: str, attempts: Attempts) -> ApiError:
+        if attempts.busy:
+            text = f"All warm nodes of model `{model}` are busy."
+            return ApiError(503, text, code="nodes_busy", retry_after=BUSY_SECONDS)
+        return self._fleet.no_warm_node(model)
+
+    async def _attempt(
+        self, stack: AsyncExitStack, view: NodeView, chat: ChatRequest, record: Record, deadline: float
+    ) -> Opening:
+        url = f"http://{view.found.address}:{self._settings.node_port}{contract.PATH_CHAT_COMPLETIONS}"
+        limits = Limits(self._begin_seconds(chat, deadline), self._settings.most_answer_bytes)
+        async with AsyncExitStack() as attempt:
+            attempt.enter_context(self._fleet.request_to(view.found.instance_id))
+            opening = await begin(self._http, url, chat, record.request_id, limits)
+            attempt.callback(opening.response.close)
+            stack.push_async_callback(attempt.pop_all().aclose)
+            return opening
+
+    def _begin_seconds(self, chat: ChatRequest, deadline: float) -> float:
+        if not chat.wait_seconds:  # absent, or 0: "do not wait for a warm node", not "do not answer"
+            return self._settings.first_byte_seconds if chat.stream else self._settings.answer_seconds
+        return max(0.0, deadline - self._clock())

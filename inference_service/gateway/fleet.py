@@ -1,0 +1,102 @@
+"""The one mutable record of the gateway: its nodes, what it has in flight with each, and who waits for a change."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from inference_service.gateway import node_view, routing
+from inference_service.gateway.discovery import FoundNode
+from inference_service.gateway.errors import ApiError
+from inference_service.gateway.node_view import NodeView
+
+
+class Fleet:
+    """Nodes by instance id. The pollers write it, requests read it; `clock` counts seconds like the event loop's."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.nodes: dict[str, NodeView] = {}
+        self.in_flight: Counter[str] = Counter()
+        self.listed_at: float | None = None
+        self.closing = False
+        self._clock = clock
+        self._changed = asyncio.Event()
+
+    def found(self, nodes: Collection[FoundNode]) -> None:
+        """What EC2 lists now."""
+        self.nodes = node_view.merge(self.nodes, nodes)
+        self.listed_at = self._clock()
+
+    def reported(self, instance_id: str, report: Any) -> None:
+        """A node's answer to a readiness poll; of a node that has gone in the meantime nothing is kept."""
+        if view := self.nodes.get(instance_id):
+            now = self._clock()
+            self.nodes[instance_id] = node_view.reported(view, report, now, self.in_flight[instance_id])
+            if self.nodes[instance_id].routable and not view.routable:
+                self._tell()
+
+    def missed(self, instance_id: str, error: str) -> None:
+        """A readiness poll without an answer."""
+        if view := self.nodes.get(instance_id):
+            self.nodes[instance_id] = node_view.missed(view, error)
+
+    def set_aside(self, instance_id: str) -> None:
+        """Send nothing more to a node that has just failed a request, until its next good report."""
+        if view := self.nodes.get(instance_id):
+            self.nodes[instance_id] = replace(view, set_aside=True)
+
+    def close(self) -> None:
+        """Stop waiting for nodes: this gateway is leaving."""
+        self.closing = True
+        self._tell()
+
+    def choose(self, model: str, tried: Collection[str]) -> NodeView | None:
+        return routing.choose(self.nodes.values(), model, self.in_flight, tried)
+
+    def no_warm_node(self, model: str) -> ApiError:
+        return routing.no_warm_node(self.nodes.values(), model, listed=self.listed_at is not None)
+
+    @contextmanager
+    def request_to(self, instance_id: str) -> Iterator[None]:
+        """Count one request as in flight with a node."""
+        self.in_flight[instance_id] += 1
+        try:
+            yield
+        finally:
+            self.in_flight[instance_id] -= 1
+            if not self.in_flight[instance_id]:
+                del self.in_flight[instance_id]
+            if self.closing:
+                self._tell()
+
+    async def wait_for_change(self, seconds: float) -> None:
+        """Return when a node has become routable, this gateway leaves, or after `seconds`."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def describe(self) -> dict[str, Any]:
+        """What PATH_FLEET answers."""
+        return {"nodes": [self._describe(view) for view in self.nodes.values()]}
+
+    def _describe(self, view: NodeView) -> dict[str, Any]:
+        ago = None if view.seen_at is None else round(self._clock() - view.seen_at, 3)
+        return {
+            "instance_id": view.found.instance_id,
+            "address": view.found.address,
+            "zone": view.found.zone,
+            "market": view.found.market,
+            "model": view.found.model,
+            "seen_seconds_ago": ago,
+            "in_flight": self.in_flight[view.found.instance_id],
+            "routable": view.routable,
+            "report": view.report,
+            "error": view.error,
+        }
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

@@ -1,0 +1,93 @@
+"""Wires a gateway together from its settings and runs it until it is told to stop."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import boto3
+import structlog
+from botocore.config import Config
+
+from inference_service.gateway import polling, stalls, upstream
+from inference_service.gateway.app import create_app
+from inference_service.gateway.chat import ChatEndpoint
+from inference_service.gateway.discovery import list_nodes
+from inference_service.gateway.dispatch import Dispatcher
+from inference_service.gateway.fleet import Fleet
+from inference_service.gateway.metrics import GatewayMetrics
+from inference_service.gateway.server import listening
+from inference_service.gateway.settings import GatewaySettings
+from inference_service.gateway.stalls import OpenStreams
+
+
+async def run(settings: GatewaySettings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    fleet, metrics, streams = Fleet(loop.time), GatewayMetrics(), OpenStreams()
+    async with upstream.session() as http:
+        dispatcher = Dispatcher(fleet, http, settings, loop.time)
+        chat = ChatEndpoint(dispatcher, settings, metrics, streams, loop.time)
+        app = create_app(settings, fleet, chat, metrics, loop.time)
+        async with listening(app, settings) as server, _working(_work(settings, fleet, http, streams)):
+            host, port = server.sockets[0].getsockname()[:2]
+            structlog.get_logger().info("listening", address=f"{host}:{port}", models=settings.models)
+            await stop.wait()
+            server.close()
+            await _drain(fleet, streams, settings.drain_seconds)
+
+
+def _work(
+    settings: GatewaySettings, fleet: Fleet, http: aiohttp.ClientSession, streams: OpenStreams
+) -> list[Coroutine[Any, Any, None]]:
+    ec2 = boto3.Session(region_name=settings.region).client("ec2", config=_client_config())
+    return [
+        polling.follow_discovery(fleet, lambda: list_nodes(ec2, settings.environment), settings.discovery_poll_seconds),
+        polling.follow_readiness(
+            fleet,
+            http,
+            port=settings.node_port,
+            seconds=settings.readiness_poll_seconds,
+            timeout_seconds=settings.readiness_timeout_seconds,
+        ),
+        stalls.watch(streams, settings.stall_seconds),
+    ]
+
+
+@asynccontextmanager
+async def _working(work: list[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _drain(fleet: Fleet, streams: OpenStreams, seconds: float) -> None:
+    """Let answers in flight end, for `seconds` at most; what waits for a node is sent to another gateway at once."""
+    fleet.close()
+    count, loop = fleet.in_flight.total(), asyncio.get_running_loop()
+    structlog.get_logger().info("stopping", in_flight=count, drain_seconds=seconds)
+    until = loop.time() + seconds
+    while fleet.in_flight.total() and (remaining := until - loop.time()) > 0:
+        await fleet.wait_for_change(remaining)
+    if streams:
+        structlog.get_logger().warning("the time to drain is over: streams are broken off", streams=len(streams))
+        streams.break_all()
+    structlog.get_logger().info("stopped", served=count)
+
+
+def _client_config() -> Config:
+    """Short enough that a dead AWS endpoint holds up no more than one thread for a few seconds."""
+    return Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=10)

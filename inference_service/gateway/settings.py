@@ -1,0 +1,97 @@
+"""The gateway's settings, read once from the environment that user data and systemd (or the local cloud) give it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from inference_service import contract
+
+
+class SettingsError(Exception):
+    """Everything that is wrong with the environment, at once."""
+
+
+@dataclass(frozen=True)
+class GatewaySettings:
+    """Everything that a gateway is told from outside, and its limits. Durations are in seconds, sizes in bytes."""
+
+    environment: str
+    region: str
+    models: tuple[str, ...]
+    bind_address: str = "127.0.0.1"
+    port: int = 8080
+    node_port: int = 8000
+    discovery_poll_seconds: float = 15.0
+    readiness_poll_seconds: float = 1.0
+    readiness_timeout_seconds: float = 2.0
+    longest_wait_seconds: float = 600.0  # the most that x-request-timeout-seconds can ask for
+    first_byte_seconds: float = 120.0  # for a node's first event, where the client names no deadline
+    answer_seconds: float = 600.0  # for a whole answer that is not streamed
+    stall_seconds: float = 60.0  # a stream in which neither side moves for this long is broken off
+    body_seconds: float = 30.0  # for a request body to arrive
+    drain_seconds: float = 60.0  # for answers in flight, after SIGTERM
+    idle_connection_seconds: float = 75.0  # above the load balancer's 60: the side that reuses must not lose the race
+    most_body_bytes: int = 8 << 20
+    most_answer_bytes: int = 64 << 20
+
+
+def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
+    """Read and check every variable.
+
+    Raises:
+        SettingsError: naming each variable that is missing or wrong, with its value and what it may be.
+    """
+    problems: list[str] = []
+
+    def given(name: str, read: Callable[[str], Any], *, optional: bool = True) -> Any:
+        if not (raw := environ.get(name, "")):
+            if not optional:
+                problems.append(f"{name} is missing")
+            return None
+        try:
+            return read(raw)
+        except ValueError as error:
+            problems.append(f"{name}={raw!r}: {error}")
+            return None
+
+    values = {
+        "environment": given(contract.VAR_ENVIRONMENT, str, optional=False),
+        "region": given(contract.VAR_REGION, str, optional=False),
+        "models": given(contract.VAR_MODELS, _names, optional=False),
+        "bind_address": given(contract.VAR_BIND_ADDRESS, str),
+        "port": given(contract.VAR_GATEWAY_PORT, _port),
+        "node_port": given(contract.VAR_NODE_PORT, _port),
+        "discovery_poll_seconds": given(contract.VAR_DISCOVERY_POLL_SECONDS, _interval),
+        "readiness_poll_seconds": given(contract.VAR_READINESS_POLL_SECONDS, _interval),
+        "longest_wait_seconds": given(contract.VAR_LONGEST_WAIT_SECONDS, _seconds),
+        "drain_seconds": given(contract.VAR_DRAIN_SECONDS, _seconds),
+    }
+    if problems:
+        raise SettingsError("the gateway cannot start:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return GatewaySettings(**{name: value for name, value in values.items() if value is not None})
+
+
+def _names(raw: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name for part in raw.split(",") if (name := part.strip())))
+    if not names:
+        raise ValueError("at least one model name is needed, several with commas between them")
+    return names
+
+
+def _port(raw: str) -> int:
+    if not raw.isdecimal() or int(raw) > 65535:
+        raise ValueError("a port from 0 (any free one) to 65535 is needed")
+    return int(raw)
+
+
+def _seconds(raw: str) -> float:
+    value = float(raw)
+    if not 0 <= value < 1e9:
+        raise ValueError("a number of seconds from 0 is needed")
+    return value
+
+
+def _interval(raw: str) -> float:
+    if (value := _seconds(raw)) < 0.01:
+        raise ValueError("at least 0.01 seconds are needed")
+    return value

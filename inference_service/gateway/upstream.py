@@ -1,0 +1,120 @@
+"""One attempt to have one node answer, up to the first byte that a client may see."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from inference_service import contract
+from inference_service.gateway.chat_request import ChatRequest
+from inference_service.gateway.errors import ApiError, from_node
+from inference_service.gateway.event_stream import ERROR, BadAnswerError, EventCutter, without_extension
+
+CONNECT_SECONDS = 3.0  # nodes are in the same VPC
+LONGEST_ERROR_BYTES = 64 << 10
+
+
+class NodeFailedError(Exception):
+    """The node gave no answer, and nothing has reached the client. `sent`: the request may have reached the node."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A node's answer that has begun: `first` is a stream's first whole events, or the whole answer; both cut."""
+
+    response: aiohttp.ClientResponse
+    cutter: EventCutter
+    first: bytes
+
+    @property
+    def version(self) -> str:
+        return self.response.headers.get(contract.HEADER_MODEL_VERSION, "")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one attempt may take."""
+
+    begin_seconds: float
+    answer_bytes: int
+
+
+def session() -> aiohttp.ClientSession:
+    """The client for nodes. No limit of its own: each client connection has its node connection.
+
+    Idle connections end well before the node would end them, so that no request is sent into a closing one.
+    """
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=15)
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+
+
+async def begin(http: aiohttp.ClientSession, url: str, chat: ChatRequest, request_id: str, limits: Limits) -> Opening:
+    """Send the request and wait until the answer has begun. The caller closes the response; then the node stops.
+
+    Raises:
+        NodeFailedError: no connection, or lost before the answer began.
+        ApiError: the node refused, or did not begin in time.
+    """
+    headers = {"Content-Type": "application/json", contract.HEADER_REQUEST_ID: request_id}
+    try:
+        async with asyncio.timeout(limits.begin_seconds):
+            response = await http.post(url, data=chat.body, headers=headers)
+            try:
+                return await _first_of(response, chat, limits)
+            except BaseException:
+                response.close()
+                raise
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise NodeFailedError(f"{type(error).__name__}: {error}", sent=False) from error
+    except TimeoutError as error:
+        text = f"The answer did not begin within {limits.begin_seconds:g} s."
+        raise ApiError(504, text, code="deadline_exceeded") from error
+    except (aiohttp.ClientError, OSError, BadAnswerError) as error:
+        raise NodeFailedError(f"{type(error).__name__}: {error}", sent=True) from error
+
+
+async def _first_of(response: aiohttp.ClientResponse, chat: ChatRequest, limits: Limits) -> Opening:
+    if response.status != 200:
+        raise from_node(response.status, _document(await response.content.read(LONGEST_ERROR_BYTES)))
+    cutter = EventCutter()
+    if not chat.stream:
+        return Opening(response, cutter, without_extension(await _whole(response, limits.answer_bytes)))
+    first = b""
+    while not first:
+        if not (data := await response.content.readany()):
+            raise BadAnswerError("the stream ended before its first event")
+        first = cutter.feed(data)
+    if first.startswith(ERROR):
+        raise _from_event(first)
+    return Opening(response, cutter, first)
+
+
+async def _whole(response: aiohttp.ClientResponse, most: int) -> bytes:
+    body = bytearray()
+    while data := await response.content.readany():
+        body += data
+        if len(body) > most:
+            raise BadAnswerError(f"an answer of more than {most} bytes")
+    return bytes(body)
+
+
+def _from_event(event: bytes) -> ApiError:
+    """An error that came as the first event, behind a 200: it gets the status that its code names, else 500."""
+    document = _document(event.split(b"\n\n")[0].removeprefix(b"data: "))
+    code = document.get("error", {}).get("code") if isinstance(document, dict) else None
+    status = code if isinstance(code, int) and 400 <= code < 600 else 500
+    return from_node(status, document)
+
+
+def _document(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
