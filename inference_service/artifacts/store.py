@@ -128,7 +128,7 @@ class ArtifactStore:
                 return None
             raise self._explained(error, key) from error
         except BotoCoreError as error:
-            raise ArtifactError(f"s3://{self.bucket}/{key} cannot be read: {error}") from error
+            raise self._unreachable(error, key) from error
 
     def _put(self, key: str, body: bytes, **condition: Any) -> bool:
         """Whether the conditional write was ours."""
@@ -145,6 +145,8 @@ class ArtifactStore:
             if error_code(error) in _LOST or ("IfMatch" in condition and error_code(error) in _ABSENT):
                 return False
             raise self._explained(error, key) from error
+        except BotoCoreError as error:
+            raise self._unreachable(error, key) from error
         return True
 
     def _folders(self, prefix: str) -> Iterator[str]:
@@ -154,6 +156,11 @@ class ArtifactStore:
                 yield from (folder["Prefix"] for folder in page.get("CommonPrefixes", []))
         except ClientError as error:
             raise self._explained(error, prefix) from error
+        except BotoCoreError as error:
+            raise self._unreachable(error, prefix) from error
+
+    def _unreachable(self, error: BotoCoreError, key: str) -> ArtifactError:
+        return ArtifactError(f"s3://{self.bucket}/{key} cannot be reached: {error}")
 
     def _explained(self, error: ClientError, key: str) -> ArtifactError:
         if error_code(error) == _NO_BUCKET:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MIB = 1 << 20
-PART_BYTES = 64 * MIB  # measured: docs/benchmarks; smaller parts cost requests, larger ones parallelism
+# Measured, 1 GiB over loopback on 2 cores: 800-970 MB/s hashing by reading back with parts of 64 MiB, 660 with 8 or 16;
+# 270 MB/s, and 1.1 GB of memory, when parts are held and hashed in order before they are written.
+PART_BYTES = 64 * MIB
 PARALLEL_PARTS = 8
 PARALLEL_HASHES = 4
 CHUNK_BYTES = MIB

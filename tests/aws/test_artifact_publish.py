@@ -7,12 +7,15 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
 from inference_service.artifacts import (
     ArtifactError,
     ArtifactStore,
+    Pointer,
     PublishProgress,
+    VersionRef,
     activate,
     publish,
     rollback,
@@ -217,3 +220,22 @@ def test_a_bucket_that_is_not_there_is_named_with_the_remedy(store: ArtifactStor
     lost = ArtifactStore(store.s3, "no-such-bucket")
     with pytest.raises(ArtifactError, match=r"no-such-bucket does not exist.*warmfleet up"):
         publish(lost, "m", [weights], progress=quiet)
+
+
+def test_a_bucket_that_cannot_be_reached_is_one_clear_error(weights: Path):
+    nowhere = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url="http://127.0.0.1:9",  # the discard port: nobody listens
+        aws_access_key_id="made-up",
+        aws_secret_access_key="made-up",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    for call in (
+        lambda store: publish(store, "m", [weights], progress=quiet),
+        lambda store: activate(store, "m", "v1"),
+        lambda store: store.models(),
+        lambda store: store.write_pointer("m", Pointer(VersionRef("v1", "0" * 64)), None),
+    ):
+        with pytest.raises(ArtifactError, match=r"models-bucket.*127\.0\.0\.1:9"):
+            call(ArtifactStore(nowhere, BUCKET))

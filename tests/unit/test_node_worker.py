@@ -193,6 +193,17 @@ async def test_a_pointer_that_cannot_be_read_takes_no_version_away(tmp_path: Pat
         assert node.status.error is None
 
 
+async def test_a_pointer_that_cannot_be_read_cancels_no_warm_up(tmp_path: Path):
+    async with running(tmp_path, load_seconds=0.2) as node:
+        node.worker.point(Pointer(ONE), None)
+        await node.until(lambda: node.status.state == contract.STATE_LOADING)
+        work = node.worker._work
+        node.worker.point(None, "S3 is away")
+        await node.ready(ONE)
+        assert work is not None
+        assert not work.cancelled()
+
+
 async def test_a_terminating_node_finishes_its_answers_then_completes_the_hook_and_ends(tmp_path: Path):
     async with running(tmp_path) as node:
         node.worker.point(Pointer(ONE), None)

@@ -84,8 +84,11 @@ class LlamaCppEngine:
         return None  # it lives and dies with this process
 
     async def busy(self) -> EngineLoad | None:
-        async with self._client().get("/metrics") as answer:
-            return llama_wire.busy(await answer.text())
+        try:
+            async with self._client().get("/metrics", timeout=aiohttp.ClientTimeout(total=5)) as answer:
+                return llama_wire.busy(await answer.text())
+        except (aiohttp.ClientError, TimeoutError):
+            return None
 
     async def close(self) -> None:
         if self._http:
