@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _ABSENT = ("NoSuchKey", "404", "NotFound")
+_UNCHANGED = "304"
 _NO_BUCKET = "NoSuchBucket"
 
 
@@ -119,13 +120,24 @@ class ArtifactStore:
         prefix = contract.model_prefix(check_name("model", model), check_name("version", version))
         return prefix + contract.MANIFEST_NAME
 
-    def _read(self, key: str) -> tuple[bytes, str] | None:
+    def reread_pointer(self, model: str, known: tuple[Pointer, str] | None) -> tuple[Pointer, str] | None:
+        """As read_pointer; while the pointer is still the `known` one, S3 answers without a body."""
+        if known is None:
+            return self.read_pointer(model)
+        raw = self._read(contract.pointer_key(model), IfNoneMatch=known[1])
+        if raw is None:
+            return None
+        return known if raw[1] == known[1] else (pointers.parse(raw[0]), raw[1])
+
+    def _read(self, key: str, **condition: Any) -> tuple[bytes, str] | None:
         try:
-            answer = self.s3.get_object(Bucket=self.bucket, Key=key)
+            answer = self.s3.get_object(Bucket=self.bucket, Key=key, **condition)
             return answer["Body"].read(), answer["ETag"]
         except ClientError as error:
             if error_code(error) in _ABSENT:
                 return None
+            if error_code(error) == _UNCHANGED:
+                return b"", condition["IfNoneMatch"]
             raise self._explained(error, key) from error
         except BotoCoreError as error:
             raise self._unreachable(error, key) from error

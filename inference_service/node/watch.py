@@ -26,9 +26,10 @@ class Watched(Protocol):
 
 async def follow_pointer(node: Watched, store: ArtifactStore, model: str, seconds: float) -> None:
     """Tell the node what the pointer says, for ever. While S3 fails the node keeps what it has."""
+    read = None
     while True:
         try:
-            read = await asyncio.to_thread(store.read_pointer, model)
+            read = await asyncio.to_thread(store.reread_pointer, model, read)
             problem = None if read else f"no active version of {model}: warmfleet models activate {model} VERSION"
             node.point(read[0] if read else None, problem)
         except (ArtifactError, ClientError, BotoCoreError) as error:

@@ -211,6 +211,25 @@ def test_a_pointer_changed_by_somebody_else_is_not_overwritten(store: ArtifactSt
         store.write_pointer("m", mine, None)
 
 
+def test_a_pointer_that_has_not_changed_is_not_sent_again(store: ArtifactStore, weights: Path):
+    assert store.reread_pointer("m", None) is None
+    for version in ("v1", "v2"):
+        weights.write_bytes(GGUF + version.encode())
+        publish(store, "m", [weights], version=version, progress=quiet)
+    activate(store, "m", "v1")
+    answers: list[int] = []
+    store.s3.meta.events.register(
+        "after-call.s3.GetObject", lambda http_response, **_: answers.append(http_response.status_code)
+    )
+    known = store.reread_pointer("m", None)
+    assert store.reread_pointer("m", known) == known
+    assert answers == [200, 304]
+    activate(store, "m", "v2")
+    changed = store.reread_pointer("m", known)
+    assert changed is not None
+    assert changed[0].current.version == "v2"
+
+
 def test_a_model_without_a_pointer_cannot_be_rolled_back(store: ArtifactStore):
     with pytest.raises(ArtifactError, match="no active version"):
         rollback(store, "m")
