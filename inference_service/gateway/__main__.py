@@ -1,5 +1,6 @@
 """`python -m inference_service.gateway`: one gateway, configured by its environment."""
 
+import gc
 import os
 import resource
 import sys
@@ -8,7 +9,7 @@ import structlog
 import uvloop
 
 from inference_service import logs
-from inference_service.gateway.service import run
+from inference_service.gateway.service import ec2_client, run
 from inference_service.gateway.settings import SettingsError, read_settings
 
 EXIT_FAILED = 1
@@ -23,8 +24,13 @@ def main() -> int:
         return EXIT_USAGE
     logs.configure("gateway", environment=settings.environment)
     _allow_connections()
+    ec2 = ec2_client(settings.region)
+    # What is loaded by now lives as long as the process: without this each full collection walks the AWS SDK again,
+    # and every stream waits for it.
+    gc.collect()
+    gc.freeze()
     try:
-        uvloop.run(run(settings))
+        uvloop.run(run(settings, ec2))
     except OSError as error:
         where = f"{settings.bind_address}:{settings.port}"
         structlog.get_logger().error("the gateway cannot run", error=str(error), where=where)

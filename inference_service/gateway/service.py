@@ -23,7 +23,13 @@ from inference_service.gateway.settings import GatewaySettings
 from inference_service.gateway.stalls import OpenStreams
 
 
-async def run(settings: GatewaySettings) -> None:
+def ec2_client(region: str) -> Any:
+    """The client for discovery. Its time-outs are short: a dead endpoint holds up one thread, for seconds."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=10)
+    return boto3.Session(region_name=region).client("ec2", config=config)
+
+
+async def run(settings: GatewaySettings, ec2: Any) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight.
 
     Raises:
@@ -38,7 +44,7 @@ async def run(settings: GatewaySettings) -> None:
         dispatcher = Dispatcher(fleet, http, settings, loop.time)
         chat = ChatEndpoint(dispatcher, settings, metrics, streams, loop.time)
         app = create_app(settings, fleet, chat, metrics, loop.time)
-        async with listening(app, settings) as server, _working(_work(settings, fleet, http, streams)):
+        async with listening(app, settings) as server, _working(_work(settings, fleet, http, streams, ec2)):
             host, port = server.sockets[0].getsockname()[:2]
             structlog.get_logger().info("listening", address=f"{host}:{port}", models=settings.models)
             await stop.wait()
@@ -47,9 +53,8 @@ async def run(settings: GatewaySettings) -> None:
 
 
 def _work(
-    settings: GatewaySettings, fleet: Fleet, http: aiohttp.ClientSession, streams: OpenStreams
+    settings: GatewaySettings, fleet: Fleet, http: aiohttp.ClientSession, streams: OpenStreams, ec2: Any
 ) -> list[Coroutine[Any, Any, None]]:
-    ec2 = boto3.Session(region_name=settings.region).client("ec2", config=_client_config())
     return [
         polling.follow_discovery(fleet, lambda: list_nodes(ec2, settings.environment), settings.discovery_poll_seconds),
         polling.follow_readiness(
@@ -86,8 +91,3 @@ async def _drain(fleet: Fleet, streams: OpenStreams, seconds: float) -> None:
         structlog.get_logger().warning("the time to drain is over: streams are broken off", streams=len(streams))
         streams.break_all()
     structlog.get_logger().info("stopped", served=count)
-
-
-def _client_config() -> Config:
-    """Short enough that a dead AWS endpoint holds up no more than one thread for a few seconds."""
-    return Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=10)
