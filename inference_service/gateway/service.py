@@ -2,13 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import boto3
 import structlog
+from aiohttp import web
 from botocore.config import Config
 
 from inference_service.gateway import polling, stalls, upstream
@@ -23,9 +25,18 @@ from inference_service.gateway.settings import GatewaySettings
 from inference_service.gateway.stalls import OpenStreams
 
 
+@dataclass(frozen=True)
+class Gateway:
+    """The parts that a running gateway is steered by."""
+
+    fleet: Fleet
+    streams: OpenStreams
+    app: web.Application
+
+
 def ec2_client(region: str) -> Any:
-    """The client for discovery. Its time-outs are short: a dead endpoint holds up one thread, for seconds."""
-    config = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=10)
+    """The client for discovery. It gives up soon and never retries: the next poll does, and SIGTERM waits for this one."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
     return boto3.Session(region_name=region).client("ec2", config=config)
 
 
@@ -39,22 +50,28 @@ async def run(settings: GatewaySettings, ec2: Any) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    fleet, metrics, streams = Fleet(loop.time), GatewayMetrics(), OpenStreams()
     async with upstream.session() as http:
-        dispatcher = Dispatcher(fleet, http, settings, loop.time)
-        chat = ChatEndpoint(dispatcher, settings, metrics, streams, loop.time)
-        app = create_app(settings, fleet, chat, metrics, loop.time)
-        async with listening(app, settings) as server, _working(_work(settings, fleet, http, streams, ec2)):
+        gateway = assemble(settings, http, loop.time)
+        async with listening(gateway.app, settings) as server, _working(_work(settings, gateway, http, ec2)):
             host, port = server.sockets[0].getsockname()[:2]
             structlog.get_logger().info("listening", address=f"{host}:{port}", models=settings.models)
             await stop.wait()
             server.close()
-            await _drain(fleet, streams, settings.drain_seconds)
+            await drain(gateway, settings.drain_seconds)
+
+
+def assemble(settings: GatewaySettings, http: aiohttp.ClientSession, clock: Callable[[], float]) -> Gateway:
+    """A gateway without its pollers: it routes by what its fleet is told."""
+    fleet, metrics, streams = Fleet(clock), GatewayMetrics(), OpenStreams()
+    dispatcher = Dispatcher(fleet, http, settings, clock)
+    chat = ChatEndpoint(dispatcher, settings, metrics, streams, clock)
+    return Gateway(fleet, streams, create_app(settings, fleet, chat, metrics, clock))
 
 
 def _work(
-    settings: GatewaySettings, fleet: Fleet, http: aiohttp.ClientSession, streams: OpenStreams, ec2: Any
+    settings: GatewaySettings, gateway: Gateway, http: aiohttp.ClientSession, ec2: Any
 ) -> list[Coroutine[Any, Any, None]]:
+    fleet = gateway.fleet
     return [
         polling.follow_discovery(fleet, lambda: list_nodes(ec2, settings.environment), settings.discovery_poll_seconds),
         polling.follow_readiness(
@@ -64,7 +81,7 @@ def _work(
             seconds=settings.readiness_poll_seconds,
             timeout_seconds=settings.readiness_timeout_seconds,
         ),
-        stalls.watch(streams, settings.stall_seconds),
+        stalls.watch(gateway.streams, settings.stall_seconds),
     ]
 
 
@@ -79,8 +96,9 @@ async def _working(work: list[Coroutine[Any, Any, None]]) -> AsyncIterator[None]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _drain(fleet: Fleet, streams: OpenStreams, seconds: float) -> None:
+async def drain(gateway: Gateway, seconds: float) -> None:
     """Let answers in flight end, for `seconds` at most; what waits for a node is sent to another gateway at once."""
+    fleet, streams = gateway.fleet, gateway.streams
     fleet.close()
     count, loop = fleet.in_flight.total(), asyncio.get_running_loop()
     structlog.get_logger().info("stopping", in_flight=count, drain_seconds=seconds)

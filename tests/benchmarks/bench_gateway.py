@@ -1,13 +1,14 @@
 """CPU per streamed token: the gateway beside nginx, in the same run. `python tests/benchmarks/bench_gateway.py`.
 
-64 streams at 100 tokens a second each, in rounds that take turns: machines drift, ratios within a round do not. nginx relays with
-buffering off and parses nothing; the gateway also cuts the node's extension off each event. The bound is 3.0 times nginx.
-Prints one table; ends with 0, with 1 if the ratio is above the bound, or with 0 and a reason if nginx is not installed.
+64 streams at 100 tokens a second each, in rounds that take turns: machines drift, ratios within a round do not. nginx
+relays with buffering off and parses nothing; the gateway also cuts the node's extension off each event. The bound is 3.0
+times nginx. Prints one table; ends with 0, with 1 above the bound, with 0 and a reason where nginx is not installed.
 """
 
 import argparse
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -43,7 +44,9 @@ http {{
   upstream node {{ server {host}:{node_port}; keepalive 128; }}
   server {{
     listen 127.0.0.1:{port}; tcp_nodelay on;
-    location / {{ proxy_pass http://node; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }}
+    location / {{
+      proxy_pass http://node; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+    }}
   }}
 }}
 """
@@ -165,7 +168,7 @@ def gateway_relay(node_port: int) -> Iterator[tuple[int, psutil.Process]]:
             contract.VAR_DISCOVERY_POLL_SECONDS: "60",
         }
         command = [sys.executable, "-m", "inference_service.gateway"]
-        with running(command, environment, open("/tmp/gw.log","w")) as process:
+        with running(command, environment, subprocess.DEVNULL) as process:
             until_answers(f"http://127.0.0.1:{port}{contract.PATH_READY}")
             yield port, psutil.Process(process.pid)
 
@@ -173,6 +176,7 @@ def gateway_relay(node_port: int) -> Iterator[tuple[int, psutil.Process]]:
 @contextlib.contextmanager
 def registry_with_one_node() -> Iterator[str]:
     """EC2 as the gateway reads it: moto, with one running instance at the upstream's address."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
