@@ -19,6 +19,8 @@ class Fleet:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.nodes: dict[str, NodeView] = {}
         self.in_flight: Counter[str] = Counter()
+        self._turns: dict[str, int] = {}
+        self._requests = 0
         self.listed_at: float | None = None
         self.closing = False
         self._clock = clock
@@ -27,6 +29,7 @@ class Fleet:
     def found(self, nodes: Collection[FoundNode]) -> None:
         """What EC2 lists now."""
         self.nodes = node_view.merge(self.nodes, nodes)
+        self._turns = {known: turn for known, turn in self._turns.items() if known in self.nodes}
         self.listed_at = self._clock()
 
     def reported(self, instance_id: str, report: Any) -> None:
@@ -53,7 +56,7 @@ class Fleet:
         self._tell()
 
     def choose(self, model: str, tried: Collection[str]) -> NodeView | None:
-        return routing.choose(self.nodes.values(), model, self.in_flight, tried)
+        return routing.choose(self.nodes.values(), model, self.in_flight, self._turns, tried)
 
     def no_warm_node(self, model: str) -> ApiError:
         return routing.no_warm_node(self.nodes.values(), model, listed=self.listed_at is not None)
@@ -62,6 +65,8 @@ class Fleet:
     def request_to(self, instance_id: str) -> Iterator[None]:
         """Count one request as in flight with a node."""
         self.in_flight[instance_id] += 1
+        self._requests += 1
+        self._turns[instance_id] = self._requests
         try:
             yield
         finally:

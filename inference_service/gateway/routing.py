@@ -20,21 +20,27 @@ ON_ITS_WAY = (contract.STATE_DOWNLOADING, contract.STATE_LOADING, contract.STATE
 
 
 def choose(
-    views: Iterable[NodeView], model: str, in_flight: Mapping[str, int], tried: Collection[str] = ()
+    views: Iterable[NodeView],
+    model: str,
+    in_flight: Mapping[str, int],
+    turns: Mapping[str, int],
+    tried: Collection[str] = (),
 ) -> NodeView | None:
     """The least loaded of the nodes that can serve `model`, or None.
 
-    Load is requests per slot, of this gateway and of others; equal ones go to the node with fewer of this gateway's.
+    Load is requests per slot, of this gateway and of others. Of equal nodes that one is next whose last turn is longest
+    ago: `turns` numbers the requests and holds each node's last.
     """
     candidates = [
         view for view in views if view.found.model == model and view.routable and view.found.instance_id not in tried
     ]
-    return min(candidates, key=lambda view: _load(view, in_flight), default=None)
+    return min(candidates, key=lambda view: _order(view, in_flight, turns), default=None)
 
 
-def _load(view: NodeView, in_flight: Mapping[str, int]) -> tuple[float, int, str]:
-    own = in_flight.get(view.found.instance_id, 0)
-    return ((own + view.others_in_flight) / view.slots, own, view.found.instance_id)
+def _order(view: NodeView, in_flight: Mapping[str, int], turns: Mapping[str, int]) -> tuple[float, int]:
+    instance_id = view.found.instance_id
+    load = (in_flight.get(instance_id, 0) + view.others_in_flight) / view.slots
+    return load, turns.get(instance_id, 0)
 
 
 def no_warm_node(views: Iterable[NodeView], model: str, *, listed: bool) -> ApiError:

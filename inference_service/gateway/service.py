@@ -35,7 +35,7 @@ class Gateway:
 
 
 def ec2_client(region: str) -> Any:
-    """The client for discovery. It gives up soon and never retries: the next poll does, and SIGTERM waits for this one."""
+    """The client for discovery. It gives up soon and never retries: the next poll does."""
     config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
     return boto3.Session(region_name=region).client("ec2", config=config)
 

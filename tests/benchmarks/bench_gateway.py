@@ -1,7 +1,7 @@
 """CPU per streamed token: the gateway beside nginx, in the same run. `python tests/benchmarks/bench_gateway.py`.
 
 64 streams at 100 tokens a second each, in rounds that take turns: machines drift, ratios within a round do not. nginx
-relays with buffering off and parses nothing; the gateway also cuts the node's extension off each event. The bound is 3.0
+relays with buffering off and parses nothing; the gateway also cuts the node's extension off each event. Bound: 3.0
 times nginx. Prints one table; ends with 0, with 1 above the bound, with 0 and a reason where nginx is not installed.
 """
 
