@@ -113,6 +113,7 @@ METRIC_GATEWAY_REQUESTS = "inference_gateway_requests"  # counter, label code: e
 METRIC_GATEWAY_NODES = "inference_gateway_nodes"  # gauge, label state
 METRIC_GATEWAY_FIRST_TOKEN_SECONDS = "inference_gateway_time_to_first_token_seconds"  # histogram
 METRIC_GATEWAY_IN_FLIGHT = "inference_gateway_in_flight_requests"
+METRIC_GATEWAY_WAITING = "inference_gateway_waiting_requests"  # held until a node is warm
 METRIC_GATEWAY_TOKENS = "inference_gateway_streamed_tokens"  # counter: exposed as ..._total
 METRIC_GATEWAY_BROKEN_STREAMS = "inference_gateway_broken_streams"  # counter: exposed as ..._total
 METRIC_GATEWAY_DISCOVERY_AGE_SECONDS = "inference_gateway_discovery_age_seconds"  # since EC2 last listed the nodes

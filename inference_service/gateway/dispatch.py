@@ -84,7 +84,8 @@ class Dispatcher:
             remaining = deadline - self._clock()
             if remaining <= 0:
                 raise self._refusal(model, attempts)
-            await self._fleet.wait_for_change(min(remaining, BUSY_PAUSE_SECONDS) if attempts.tried else remaining)
+            with self._fleet.request_waiting():
+                await self._fleet.wait_for_change(min(remaining, BUSY_PAUSE_SECONDS) if attempts.tried else remaining)
             attempts.tried.clear()
 
     def _refusal(self, model: str, attempts: Attempts) -> ApiError:

@@ -19,10 +19,11 @@ class Fleet:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.nodes: dict[str, NodeView] = {}
         self.in_flight: Counter[str] = Counter()
-        self._turns: dict[str, int] = {}
-        self._requests = 0
+        self.waiting = 0  # requests that no warm node could take yet
         self.listed_at: float | None = None
         self.closing = False
+        self._turns: dict[str, int] = {}
+        self._requests = 0
         self._clock = clock
         self._changed = asyncio.Event()
 
@@ -75,6 +76,15 @@ class Fleet:
                 del self.in_flight[instance_id]
             if self.closing:
                 self._tell()
+
+    @contextmanager
+    def request_waiting(self) -> Iterator[None]:
+        """Count one request as waiting for a warm node."""
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
 
     async def wait_for_change(self, seconds: float) -> None:
         """Return when a node has become routable, this gateway leaves, or after `seconds`."""

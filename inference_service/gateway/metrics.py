@@ -33,6 +33,9 @@ class GatewayMetrics:
         self._in_flight = Gauge(
             contract.METRIC_GATEWAY_IN_FLIGHT, "Requests forwarded and not yet answered", registry=registry
         )
+        self._waiting = Gauge(
+            contract.METRIC_GATEWAY_WAITING, "Requests that no warm node could take yet", registry=registry
+        )
         self._age = Gauge(
             contract.METRIC_GATEWAY_DISCOVERY_AGE_SECONDS, "Since EC2 last listed the nodes", registry=registry
         )
@@ -46,6 +49,7 @@ class GatewayMetrics:
         for state in (*contract.NODE_STATES, UNKNOWN):
             self._nodes.labels(state).set(states[state])
         self._in_flight.set(fleet.in_flight.total())
+        self._waiting.set(fleet.waiting)
         if fleet.listed_at is not None:
             self._age.set(now - fleet.listed_at)
         return generate_latest(self._registry)

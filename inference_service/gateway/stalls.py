@@ -1,6 +1,7 @@
 """Breaks off streams in which nothing moves: one look every few seconds at all of them, no timer per token."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aiohttp import StreamReader, web
@@ -33,6 +34,9 @@ class OpenStreams:
     def __len__(self) -> int:
         return len(self._streams)
 
+    def __iter__(self) -> Iterator[OpenStream]:
+        return iter(list(self._streams))
+
     def add(self, request: web.Request, content: StreamReader, now: float) -> OpenStream:
         stream = OpenStream(request, content, now, content.total_bytes)
         self._streams.add(stream)
@@ -43,7 +47,7 @@ class OpenStreams:
 
     def break_stalled(self, now: float, longest: float) -> None:
         """Break each stream that has not moved for `longest` seconds."""
-        for stream in list(self._streams):
+        for stream in self:
             if stream.content.total_bytes != stream.bytes_then:
                 stream.bytes_then, stream.moved_at = stream.content.total_bytes, now
             elif now - stream.moved_at >= longest:
@@ -51,7 +55,7 @@ class OpenStreams:
 
     def break_all(self) -> None:
         """End every stream with an error event: the gateway leaves."""
-        for stream in list(self._streams):
+        for stream in self:
             stream.content.set_exception(GatewayStoppingError("the gateway is stopping"))
 
 

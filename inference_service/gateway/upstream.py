@@ -1,6 +1,7 @@
 """One attempt to have one node answer, up to the first byte that a client may see."""
 
 import asyncio
+import io
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from inference_service.gateway.event_stream import ERROR, BadAnswerError, EventC
 
 CONNECT_SECONDS = 3.0  # nodes are in the same VPC
 LONGEST_ERROR_BYTES = 64 << 10
+LARGE_BODY_BYTES = 1 << 18
 
 
 class NodeFailedError(Exception):
@@ -65,7 +67,9 @@ async def begin(http: aiohttp.ClientSession, url: str, chat: ChatRequest, reques
     headers = {"Content-Type": "application/json", contract.HEADER_REQUEST_ID: request_id}
     try:
         async with asyncio.timeout(limits.begin_seconds):
-            response = await http.post(url, data=chat.body, headers=headers)
+            # aiohttp wants a large body as a file, so that writing it does not hold up other streams.
+            body = io.BytesIO(chat.body) if len(chat.body) > LARGE_BODY_BYTES else chat.body
+            response = await http.post(url, data=body, headers=headers)
             try:
                 return await _first_of(response, chat, limits)
             except BaseException:
@@ -102,6 +106,8 @@ async def _whole(response: aiohttp.ClientResponse, most: int) -> bytes:
         body += data
         if len(body) > most:
             raise BadAnswerError(f"an answer of more than {most} bytes")
+    if not (body.startswith(b"{") and body.endswith(b"}")):
+        raise BadAnswerError("an answer that is no JSON object")
     return bytes(body)
 
 

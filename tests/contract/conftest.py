@@ -53,10 +53,22 @@ class ScriptedNode:
         self.host, self.instance_id = host, f"i-{host.replace('.', '')}"
         self.requests: list[tuple[bytes, bytes]] = []  # head, body
         self.left = asyncio.Event()  # the gateway has closed a connection
+        self._serving: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
         self._behaviours = itertools.chain(behaviours, itertools.repeat(behaviours[-1]))
 
+    async def stop(self) -> None:
+        for task, writer in self._serving.items():
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        self._serving[asyncio.current_task()] = writer
+        # A task of start_server that ends cancelled is reported as an error: stop() ends it like a lost connection.
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:")
@@ -93,6 +105,7 @@ class GatewayInProcess:
         """Start a scripted node and tell the gateway of it; `state="ready"` unless told otherwise."""
         node = ScriptedNode(next(HOSTS), behaviours)
         server = await asyncio.start_server(node.serve, node.host, self.settings.node_port)
+        self.stack.push_async_callback(node.stop)
         self.stack.callback(server.close)
         self.tell(node.instance_id, node.host, model=model, **report)
         return node
