@@ -1,6 +1,6 @@
 """The service bundle: the same inputs give the same bytes, and they install without an index, checked by hash.
 
-The sources are this repository's; the pinned packages are tiny wheels made here, and pip's only "index" is their folder.
+The sources are this repository's; the pinned packages are tiny wheels made here, and their folder is pip's only index.
 """
 
 import base64
