@@ -9,6 +9,7 @@ import structlog
 import uvloop
 
 from inference_service import logs
+from inference_service.gateway.discovery import Registry
 from inference_service.gateway.service import ec2_client, run
 from inference_service.gateway.settings import SettingsError, read_settings
 
@@ -24,13 +25,13 @@ def main() -> int:
         return EXIT_USAGE
     logs.configure("gateway", environment=settings.environment)
     _allow_connections()
-    ec2 = ec2_client(settings.region)
+    registry = Registry(lambda: ec2_client(settings.region), settings.environment)
     # What is loaded by now lives as long as the process: without this each full collection walks the AWS SDK again,
     # and every stream waits for it.
     gc.collect()
     gc.freeze()
     try:
-        uvloop.run(run(settings, ec2))
+        uvloop.run(run(settings, registry))
     except OSError as error:
         where = f"{settings.bind_address}:{settings.port}"
         structlog.get_logger().error("the gateway cannot run", error=str(error), where=where)

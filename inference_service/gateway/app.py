@@ -16,6 +16,8 @@ from inference_service.gateway.metrics import GatewayMetrics
 from inference_service.gateway.request_record import CLIENT_LEFT, RECORD, Record, name_response, request_id
 from inference_service.gateway.settings import GatewaySettings
 
+OPERATIONS = (contract.PATH_HEALTH, contract.PATH_READY, contract.PATH_METRICS, contract.PATH_FLEET)
+
 
 def create_app(
     settings: GatewaySettings,
@@ -87,7 +89,7 @@ def _recorded(metrics: GatewayMetrics, clock: Callable[[], float]) -> Any:
             record.status = response.status
             return response
         finally:
-            if request.path.startswith("/v1/") or record.status >= 400:
+            if request.path not in OPERATIONS:  # those are polled: they would drown what clients do
                 metrics.count(record.status)
                 record.write(clock(), request.method, request.path)
 

@@ -3,9 +3,11 @@
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from botocore.exceptions import NoCredentialsError
 
 from inference_service import contract
 
@@ -30,14 +32,27 @@ def node_filters(environment: str) -> list[dict[str, Any]]:
     ]
 
 
-def list_nodes(ec2: Any, environment: str) -> tuple[FoundNode, ...]:
-    """Ask EC2, page by page. Blocks: call it in a thread.
+class Registry:
+    """EC2's list of the nodes of one environment. `connect` makes a client of EC2."""
 
-    Raises:
-        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: AWS does not answer, or refuses.
-    """
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=node_filters(environment))
-    return tuple(node for page in pages for node in read_page(page))
+    def __init__(self, connect: Callable[[], Any], environment: str) -> None:
+        self._connect = connect
+        self._filters = node_filters(environment)
+        self._ec2 = connect()
+
+    def nodes(self) -> tuple[FoundNode, ...]:
+        """Ask EC2, page by page. Blocks: call it in a thread.
+
+        Raises:
+            botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: AWS does not answer, or refuses.
+        """
+        try:
+            pages = self._ec2.get_paginator("describe_instances").paginate(Filters=self._filters)
+            return tuple(node for page in pages for node in read_page(page))
+        except NoCredentialsError:
+            # A client made before instance metadata gave out the role would stay without credentials for ever.
+            self._ec2 = self._connect()
+            raise
 
 
 def read_page(page: Mapping[str, Any]) -> Iterable[FoundNode]:

@@ -23,9 +23,9 @@ NODE_BUSY = "node_busy"
 
 @dataclass
 class Attempts:
-    """What has been tried for one request."""
+    """What has been tried for one request. Nodes that failed it are set aside in the fleet, for every request."""
 
-    tried: set[str] = field(default_factory=set)
+    full: set[str] = field(default_factory=set)  # said so a moment ago
     lost: int = 0
     busy: bool = False
 
@@ -57,7 +57,6 @@ class Dispatcher:
             except NodeFailedError as error:
                 record.failed_nodes.append(f"{view.found.instance_id}: {error}")
                 self._fleet.set_aside(view.found.instance_id)
-                attempts.tried.add(view.found.instance_id)
                 attempts.lost += error.sent
                 if attempts.lost >= MOST_LOST:
                     text = f"{attempts.lost} nodes were lost before they began to answer this request."
@@ -69,8 +68,8 @@ class Dispatcher:
 
     def _refused(self, view: NodeView, attempts: Attempts, error: ApiError) -> None:
         """A node that is full may have room in a moment; one that drains is no node to us until it says otherwise."""
-        attempts.tried.add(view.found.instance_id)
         if error.code == NODE_BUSY:
+            attempts.full.add(view.found.instance_id)
             attempts.busy = True
         else:
             self._fleet.set_aside(view.found.instance_id)
@@ -79,14 +78,14 @@ class Dispatcher:
         while True:
             if self._fleet.closing:
                 raise ApiError(503, "This gateway is stopping; another one answers.", code="stopping", retry_after=1)
-            if view := self._fleet.choose(model, attempts.tried):
+            if view := self._fleet.choose(model, attempts.full):
                 return view
             remaining = deadline - self._clock()
             if remaining <= 0:
                 raise self._refusal(model, attempts)
             with self._fleet.request_waiting():
-                await self._fleet.wait_for_change(min(remaining, BUSY_PAUSE_SECONDS) if attempts.tried else remaining)
-            attempts.tried.clear()
+                await self._fleet.wait_for_change(min(remaining, BUSY_PAUSE_SECONDS) if attempts.full else remaining)
+            attempts.full.clear()
 
     def _refusal(self, model: str, attempts: Attempts) -> ApiError:
         if attempts.busy:

@@ -16,7 +16,7 @@ from botocore.config import Config
 from inference_service.gateway import polling, stalls, upstream
 from inference_service.gateway.app import create_app
 from inference_service.gateway.chat import ChatEndpoint
-from inference_service.gateway.discovery import list_nodes
+from inference_service.gateway.discovery import Registry
 from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.fleet import Fleet
 from inference_service.gateway.metrics import GatewayMetrics
@@ -40,7 +40,7 @@ def ec2_client(region: str) -> Any:
     return boto3.Session(region_name=region).client("ec2", config=config)
 
 
-async def run(settings: GatewaySettings, ec2: Any) -> None:
+async def run(settings: GatewaySettings, registry: Registry) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight.
 
     Raises:
@@ -52,7 +52,7 @@ async def run(settings: GatewaySettings, ec2: Any) -> None:
         loop.add_signal_handler(number, stop.set)
     async with upstream.session() as http:
         gateway = assemble(settings, http, loop.time)
-        async with listening(gateway.app, settings) as server, _working(_work(settings, gateway, http, ec2)):
+        async with listening(gateway.app, settings) as server, _working(_work(settings, gateway, http, registry)):
             host, port = server.sockets[0].getsockname()[:2]
             structlog.get_logger().info("listening", address=f"{host}:{port}", models=settings.models)
             await stop.wait()
@@ -69,11 +69,11 @@ def assemble(settings: GatewaySettings, http: aiohttp.ClientSession, clock: Call
 
 
 def _work(
-    settings: GatewaySettings, gateway: Gateway, http: aiohttp.ClientSession, ec2: Any
+    settings: GatewaySettings, gateway: Gateway, http: aiohttp.ClientSession, registry: Registry
 ) -> list[Coroutine[Any, Any, None]]:
     fleet = gateway.fleet
     return [
-        polling.follow_discovery(fleet, lambda: list_nodes(ec2, settings.environment), settings.discovery_poll_seconds),
+        polling.follow_discovery(fleet, registry.nodes, settings.discovery_poll_seconds),
         polling.follow_readiness(
             fleet,
             http,

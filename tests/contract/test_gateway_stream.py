@@ -245,12 +245,26 @@ async def test_a_client_that_leaves_while_waiting_sends_nothing_to_the_node_that
 
 
 async def test_a_silent_node_ends_the_stream_with_an_error(gate: Any, client: aiohttp.ClientSession):
-    node = await gate.node(sends(HEAD, chunk(event("one")), then=asyncio.Event()))
+    second, third = asyncio.Event(), asyncio.Event()
+
+    async def behave(node: Any, writer: asyncio.StreamWriter) -> None:
+        await sends(HEAD, chunk(event("one")), then=second, last=chunk(event("two")))(node, writer)
+        await sends(then=third, last=chunk(event("three")))(node, writer)
+        await asyncio.Event().wait()
+
+    node = await gate.node(behave)
     async with client.post(CHAT, json=STREAM) as answer:
-        now = asyncio.get_running_loop().time()
-        gate.gateway.streams.break_stalled(now + 30, 60)  # moved in the meantime, or not long enough ago
+        now, streams = asyncio.get_running_loop().time(), gate.gateway.streams
         assert await answer.content.readany() == cut("one")
-        gate.gateway.streams.break_stalled(now + 100, 60)
+        streams.break_stalled(now + 50, 60)  # not long enough
+        second.set()
+        assert await answer.content.readany() == cut("two")
+        streams.break_stalled(now + 100, 60)  # moved since the last look
+        streams.break_stalled(now + 150, 60)
+        third.set()
+        assert await answer.content.readany() == cut("three")
+        streams.break_stalled(now + 200, 60)
+        streams.break_stalled(now + 260, 60)
         rest = await answer.read()
     assert b"stream_interrupted" in rest
     assert b"[DONE]" not in rest
@@ -292,7 +306,7 @@ async def test_a_client_that_does_not_read_costs_bounded_memory_and_is_cut_off(g
 
 @pytest.mark.parametrize("gate", [{"most_answer_bytes": 1000}], indirect=True)
 async def test_a_whole_answer_above_the_limit_is_no_answer(gate: Any, client: aiohttp.ClientSession):
-    await gate.node(answers(200, b"x" * 1001))
+    await gate.node(answers(200, b'{"x":"' + b"x" * 1000 + b'"}'))
     async with client.post(CHAT, json=WHOLE) as answer:
         assert answer.status == 503
         await error_of(answer)

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from unittest.mock import MagicMock
 
 import aiohttp
 import pytest
 from aiohttp import web
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
 from inference_service import contract
-from inference_service.gateway.discovery import FoundNode, node_filters, read_page
+from inference_service.gateway.discovery import FoundNode, Registry, node_filters, read_page
 from inference_service.gateway.fleet import Fleet
 from inference_service.gateway.polling import follow_discovery, follow_readiness
 
@@ -106,7 +107,8 @@ async def test_a_wait_ends_when_a_node_becomes_routable_and_not_at_every_report(
     await asyncio.sleep(0)
     known.reported("a", report)
     known.reported("a", report)
-    await asyncio.sleep(0)
+    for _ in range(10):  # wait_for needs some turns of the loop to end
+        await asyncio.sleep(0)
     assert not waiting.done()
     known.reported("a", report | {"state": contract.STATE_READY})
     await asyncio.wait_for(waiting, 1)
@@ -118,6 +120,16 @@ async def test_a_report_of_a_node_that_has_gone_is_forgotten():
     known.missed("a", "timeout")
     known.set_aside("a")
     assert known.nodes == {}
+
+
+def test_a_client_made_before_there_were_credentials_is_made_anew():
+    clients = [MagicMock(), MagicMock()]
+    clients[0].get_paginator.side_effect = NoCredentialsError()
+    clients[1].get_paginator.return_value.paginate.return_value = [{}]
+    registry = Registry(iter(clients).__next__, "dev")
+    with pytest.raises(NoCredentialsError):
+        registry.nodes()
+    assert registry.nodes() == ()
 
 
 def test_ec2s_answer_becomes_nodes():
