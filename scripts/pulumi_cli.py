@@ -8,9 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from scripts.pulumi_build import LEAST_GO, PulumiCliError, Report, build, cached_cli
 
@@ -19,6 +21,7 @@ __all__ = ["LEAST_PULUMI", "PulumiCliError", "ensure", "main"]
 LEAST_PULUMI = (3, 230, 0)  # the oldest CLI that this SDK was tested with
 INSTALL_LINE = "curl -fsSL https://get.pulumi.com | sh"
 ANSWER_SECONDS = 30
+LOG_SECONDS = 20
 
 Version = tuple[int, int, int]
 
@@ -93,30 +96,35 @@ def _find(name: str, question: list[str], environ: Mapping[str, str]) -> Found |
     return Found(Path(path), parse_version(answer.stdout) if answer.returncode == 0 else None)
 
 
-def main() -> int:
-    """Print the path of the CLI, progress on stderr. Exit codes: 0 ok, 1 none, 130 interrupted."""
-    on_terminal = sys.stderr.isatty()
-    shown: list[str] = []
+def printer(stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Report:
+    """Prints progress: on a terminal, one line that changes; in a log, each kind of progress, and every LOG_SECONDS."""
+    on_terminal, kinds, last = stream.isatty(), set[str](), clock()
 
     def report(text: str) -> None:
-        # In a log, one line for each kind of progress; on a terminal, one line that changes.
+        nonlocal last
         kind = re.sub(r"\d+ of.*|\d+$", "", text)
         if on_terminal:
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-        elif kind not in shown:
-            print(text, file=sys.stderr, flush=True)
-        shown.append(kind)
+            print(f"\r\033[K{text}", end="", file=stream, flush=True)
+        elif kind not in kinds or clock() - last >= LOG_SECONDS:
+            kinds.add(kind)
+            last = clock()
+            print(text, file=stream, flush=True)
 
+    return report
+
+
+def main() -> int:
+    """Print the path of the CLI, progress on stderr. Exit codes: 0 ok, 1 none, 130 interrupted."""
+    clear_line = "\r\033[K" if sys.stderr.isatty() else ""
     try:
-        path = ensure(Path(__file__).resolve().parent.parent, report=report)
+        path = ensure(Path(__file__).resolve().parent.parent, report=printer(sys.stderr))
     except PulumiCliError as error:
-        print(f"{chr(10) if on_terminal and shown else ''}{error}", file=sys.stderr)
+        print(f"{clear_line}{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted; nothing was left behind, run it again to build it", file=sys.stderr)
         return 130
-    if on_terminal and shown:
-        print(file=sys.stderr)
+    print(clear_line, end="", file=sys.stderr, flush=True)
     print(path)
     return 0
 

@@ -1,6 +1,7 @@
 """Which Pulumi CLI is used, and what a machine without one is told. `pulumi` and `go` are scripts, alone on PATH."""
 
 import contextlib
+import io
 import re
 import shutil
 import signal
@@ -17,7 +18,7 @@ import pytest
 
 from scripts import pulumi_build
 from scripts.pulumi_build import LINKER_FLAGS, PACKAGE, VERSION, PulumiCliError, build_failure, cache_home, cached_cli
-from scripts.pulumi_cli import ensure, parse_version
+from scripts.pulumi_cli import ensure, parse_version, printer
 
 ROOT = Path(__file__).parents[2]
 GO = """#!/bin/sh
@@ -243,3 +244,18 @@ def test_the_go_module_pins_the_version_that_the_cache_is_named_after() -> None:
     assert ".".join(map(str, pulumi_build.LEAST_GO)) == re.search(r"^go (\S+)$", module, re.M)[1]  # type: ignore[index]
     readme = (ROOT / "tools" / "pulumi" / "README.md").read_text()
     assert LINKER_FLAGS in readme
+
+
+def test_a_log_shows_each_kind_of_progress_and_then_a_line_now_and_then() -> None:
+    now, log = [0.0], io.StringIO()
+    report = printer(log, clock=lambda: now[0])
+    for second in range(50):
+        now[0] = second
+        report(f"compiling: {second} of 100 packages")
+    report("linking")
+    assert log.getvalue().splitlines() == [
+        "compiling: 0 of 100 packages",
+        "compiling: 20 of 100 packages",
+        "compiling: 40 of 100 packages",
+        "linking",
+    ]
