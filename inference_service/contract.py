@@ -85,7 +85,7 @@ HEADER_MODEL_VERSION = "x-warmfleet-model-version"
 CHUNK_EXTENSION = "warmfleet"
 CHUNK_TOKEN_IDS = "token_ids"
 
-# --- Node states, in order. ready -> draining -> downloading is a change of version; draining -> ready a cancelled notice.
+# --- Node states, in order. ready -> draining -> downloading: another version; draining -> ready: a cancelled notice.
 STATE_DOWNLOADING = "downloading"
 STATE_LOADING = "loading"
 STATE_WARMING = "warming"
