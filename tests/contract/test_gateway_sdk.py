@@ -222,6 +222,21 @@ def test_sigterm_finishes_what_is_in_flight_and_exits_with_0(fleet: Any):
     assert [line["event"] for line in gateway.lines()][-1] == "stopped"
 
 
+def test_sigterm_waits_no_longer_than_it_may_and_says_so_to_the_client(fleet: Any):
+    fleet.warm_model()
+    node = fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.05")
+    gateway = fleet.gateway(WARMFLEET_DRAIN_SECONDS="0.3")
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
+        stream = client.chat.completions.create(**question("word " * 500), stream=True)
+        next(iter(stream))
+        gateway.process.send_signal(signal.SIGTERM)
+        with pytest.raises(openai.APIError) as error:
+            list(stream)
+    assert error.value.code == "stream_interrupted"
+    assert gateway.process.wait(10) == 0
+    node.until(contract.PATH_READY, lambda seen: seen["in_flight"] == 0)
+
+
 def test_logs_hold_the_request_and_neither_prompt_nor_answer(fleet: Any):
     version = fleet.warm_model()
     node = fleet.launch()
