@@ -23,6 +23,7 @@ class LoadBalancers:
         self._problems = problems
         self._groups: dict[str, CheckedGroup] = {}
         self._ports: dict[Listener, tuple[ListeningPort, aiohttp.ClientSession]] = {}
+        self._unserved: set[Listener] = set()
 
     async def refresh(self) -> None:
         """Read all load balancers and follow them.
@@ -33,7 +34,8 @@ class LoadBalancers:
         await self.follow(await self._admin.balancing())
 
     async def follow(self, wanted: Balancing) -> None:
-        served = tuple(each for each in wanted.listeners if self._can_serve(each))
+        self._refuse({each for each in wanted.listeners if each.protocol != "HTTP"})
+        served = tuple(each for each in wanted.listeners if each.protocol == "HTTP")
         for listener in [each for each in self._ports if each not in served]:
             await self._close(listener)
         arns = {group.arn for group in wanted.target_groups}
@@ -51,13 +53,14 @@ class LoadBalancers:
     async def stop(self) -> None:
         await self.follow(Balancing((), ()))
 
-    def _can_serve(self, listener: Listener) -> bool:
-        if listener.protocol == "HTTP":
-            return True
-        remedy = "give the local stack an HTTP listener: the local cloud has no certificates"
-        text = f"a listener with protocol {listener.protocol} is not simulated"
-        self._problems.set(Problem(resource(listener), text, remedy))
-        return False
+    def _refuse(self, unserved: set[Listener]) -> None:
+        for listener in self._unserved - unserved:
+            self._problems.clear(resource(listener))
+        self._unserved = unserved
+        for listener in unserved:
+            remedy = "give the local stack an HTTP listener: the local cloud has no certificates"
+            text = f"a listener with protocol {listener.protocol} is not simulated"
+            self._problems.set(Problem(resource(listener), text, remedy))
 
     async def _open(self, listener: Listener) -> None:
         http = session(listener.idle_seconds)

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 
 import psutil
 import structlog
@@ -37,6 +36,7 @@ class ListeningPort:
             await asyncio.wait([self._opening])
         if self._socket:
             self._socket.close()
+        self._server.pre_shutdown()  # connections between two requests end at once
         await self._server.shutdown(LAST_SECONDS)
         self._problems.clear(resource(self._listener))
 
@@ -89,7 +89,7 @@ def port_owner(address: str, port: int) -> str:
         for each in found
         if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port and each.laddr.ip in blocking
     }
-    visible = sorted(pid for pid in owners if pid is not None and pid != os.getpid())
+    visible = sorted(pid for pid in owners if pid is not None)
     return ", ".join(map(_named, visible)) or "another user's, its pid is not visible"
 
 

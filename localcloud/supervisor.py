@@ -11,7 +11,9 @@ from localcloud.errors import UserDataError
 from localcloud.problems import Problems
 from localcloud.service_process import Machine, ServiceProcess
 
-RUNNING, TERMINATED = "running", "terminated"
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
+RUNNING, GONE = "running", "terminated"
+KEEPS_DATA = ("stopping", "stopped")
 ROLES = (contract.ROLE_NODE, contract.ROLE_GATEWAY)
 
 
@@ -37,7 +39,7 @@ class Supervisor:
         """Start and end processes; an end takes seconds and goes on in the background."""
         states = {each.instance_id: each.state for each in instances}
         for instance_id in [each for each in self._services if states.get(each) != RUNNING]:
-            self._end(instance_id, remove_data=states.get(instance_id, TERMINATED) == TERMINATED)
+            self._end(instance_id, remove_data=states.get(instance_id, GONE) not in KEEPS_DATA)
         for instance in instances:
             if instance.state == RUNNING and instance.instance_id not in self._services:
                 self._services[instance.instance_id] = self._started(instance)
