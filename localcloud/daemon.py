@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import secrets
 import shutil
@@ -93,6 +94,8 @@ async def run(settings: DaemonSettings, starter: StarterLink) -> int:
         if not await starter.tell({"state": asdict(state)}):
             ending.because("the command that started it was interrupted")
         log.info("the local cloud runs", **asdict(state))
+        gc.collect()  # what is loaded by now stays: no full collection shall hold up streams for it
+        gc.freeze()
         log.info("the local cloud ends", reason=await ending.reason)
     log.info("the local cloud has ended")
     return 0
@@ -144,7 +147,8 @@ async def _follow(settings: DaemonSettings, endpoint_url: str, stack: AsyncExitS
     machine = Machine(endpoint_url, places.folder, places.instances, settings.environ, command)
     supervisor = Supervisor(admin, machine, problems)
     stack.push_async_callback(supervisor.stop)
-    await admin.events(0, 0)  # it answers, or the cloud cannot start
+    await supervisor.refresh()  # what cannot be read now shall fail the start, not a running cloud
+    await balancers.refresh()
     task = asyncio.create_task(events.follow(admin, supervisor.refresh, balancers.refresh))
     task.add_done_callback(lambda done: None if done.cancelled() else ending.because(f"a defect: {done.exception()!r}"))
     stack.push_async_callback(_cancelled, task)

@@ -53,9 +53,7 @@ class Supervisor:
     def _started(self, instance: Instance) -> ServiceProcess | None:
         role = instance.tags.get(contract.TAG_ROLE)
         if role not in ROLES:
-            structlog.get_logger().info(
-                "instance without a role runs nothing", instance=instance.instance_id, role=role
-            )
+            structlog.get_logger().info("instance without a role runs nothing", instance=instance.instance_id, tag=role)
             return None
         service = ServiceProcess(self._machine, instance, self._problems)
         try:
