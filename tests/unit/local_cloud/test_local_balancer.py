@@ -180,15 +180,15 @@ async def test_a_target_is_sent_the_request_as_it_is_and_where_it_came_from(bala
         "X-A": "b",
     }
     skipped = {"User-Agent", "Accept", "Accept-Encoding", "Content-Type"}
-    path = "/a%2Fb//c?q=%20x&q=ü"
+    path = "/a%2fb//%7Ec?q=%20x&q=%c3%bc"
     async with aiohttp.ClientSession(skip_auto_headers=skipped) as client:
-        url = aiohttp.client.URL(balanced.url + path.replace("ü", "%C3%BC"), encoded=True)
+        url = aiohttp.client.URL(balanced.url + path, encoded=True)
         async with client.post(url, headers=given, data=b"body" * 50_000) as response:
             assert (response.status, response.reason, response.headers["X-Kept"]) == (201, "Made", "yes")
             assert response.headers.getall("Set-Cookie") == ["a=1", "b=2"]
             assert "X-Dropped" not in response.headers
     (request,) = first.requests
-    assert (request["method"], request["path"]) == ("POST", path.replace("ü", "%C3%BC"))
+    assert (request["method"], request["path"]) == ("POST", path)
     assert request["body"] == b"body" * 50_000
     assert dict(request["headers"]) == {
         "Host": "api.example.com",

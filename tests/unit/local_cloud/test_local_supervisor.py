@@ -136,8 +136,11 @@ async def test_a_service_that_ignores_sigterm_is_killed_with_its_children(
     await until(lambda: identity(told["pid"]) is None and identity(told["child"]) is None, "both ends")
 
 
-async def test_a_service_that_stops_by_itself_is_not_started_again(supervised: Supervised) -> None:
-    """A second instance that is started afterwards shows that the supervisor has looked again."""
+async def test_a_service_that_stops_by_itself_is_not_started_again(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second instance is started afterwards: by then the first would long have been started again."""
+    monkeypatch.setattr("localcloud.service_process.RESTART_PAUSE_SECONDS", 0.0)
     supervised.set(supervised.make(WARMFLEET_ACT="exit 0"))
     pid = (await supervised.started())["pid"]
     await until(lambda: identity(pid) is None)
