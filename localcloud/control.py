@@ -18,9 +18,9 @@ from pathlib import Path
 
 from localcloud.child import last_lines
 from localcloud.cloud_state import CloudState, Problem, read_problems, read_state
-from localcloud.daemon import Modules
 from localcloud.environment import without_outside
 from localcloud.errors import LocalCloudError
+from localcloud.parts import Modules
 from localcloud.places import Places, make_private_folder
 from localcloud.processes import MARK, alive, end, end_marked
 from localcloud.starter import hear

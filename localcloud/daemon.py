@@ -26,21 +26,13 @@ from localcloud.balancer import LoadBalancers
 from localcloud.cloud_state import REGION, CloudState, write_state
 from localcloud.environment import aws_environment
 from localcloud.errors import LocalCloudError
+from localcloud.parts import Modules
 from localcloud.places import Places
 from localcloud.problems import Problems
 from localcloud.processes import identity
 from localcloud.service_process import Machine
 from localcloud.starter import StarterLink
 from localcloud.supervisor import Supervisor
-
-
-@dataclass(frozen=True)
-class Modules:
-    """What the cloud is made of, as names for `python -m`; tests put stand-ins here. `service` has `{role}` in it."""
-
-    aws: str = "localcloud.aws"
-    provider: str = "localcloud.provider"
-    service: str = "inference_service.{role}"
 
 
 @dataclass(frozen=True)

@@ -226,3 +226,10 @@ def test_an_idle_cloud_uses_next_to_no_processor_time(cloud: Any) -> None:
     after = daemon.cpu_times()
     assert (after.user + after.system) - (before.user + before.system) <= 0.04
     assert daemon.num_ctx_switches().voluntary - switches < 60
+
+
+def test_commands_that_only_ask_load_no_server() -> None:
+    """`warmfleet status` imports control: aiohttp and uvloop would cost it a quarter of a second."""
+    show = "import sys, localcloud.control; print({'aiohttp', 'uvloop', 'structlog', 'psutil'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
