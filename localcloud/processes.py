@@ -28,13 +28,13 @@ class ProcessIdentity:
 
 
 def identity(pid: int) -> ProcessIdentity | None:
-    """Who has `pid` now; None when nobody has, or only a zombie."""
+    """Who has `pid` now; None when nobody has, or only a zombie or what is about to be one (without memory)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = text.rpartition(")")[2].split()  # the name before may contain spaces and brackets: proc_pid_stat(5)
-    if fields[0] in "ZX":
+    if fields[0] in "ZX" or fields[20] == "0":
         return None
     return ProcessIdentity(pid, int(fields[19]) / os.sysconf("SC_CLK_TCK"))
 

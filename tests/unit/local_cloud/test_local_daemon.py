@@ -94,6 +94,7 @@ def test_a_part_that_is_killed_takes_everything_with_it_and_the_next_start_works
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: nothing_runs(cloud.root), "the end of every process")
     assert control.running(cloud.root) is None
+    assert (cloud.root / ".warmfleet/cloud.json").exists() == (part == "localcloud.daemon")
     second = cloud.start()
     assert second.run_id != first.run_id
     assert control.running(cloud.root) == second
