@@ -169,6 +169,16 @@ async def test_only_registered_and_healthy_targets_get_requests(balanced: Balanc
     assert (await balanced.get("/who"))[0] == 503
 
 
+async def test_a_new_target_that_is_slow_to_come_up_need_not_wait_for_the_next_interval(balanced: Balanced) -> None:
+    first = balanced.targets[0]
+    first.health = 500
+    slow = TargetGroup(ARN, replace(CHECK, interval_seconds=60.0), (first.target,))
+    await balanced.balancers.follow(Balancing((balanced.listener,), (slow,)))
+    await until(lambda: balanced.state("i-1") == "initial")
+    first.health = 200
+    await until(lambda: balanced.state("i-1") == "healthy", "health before the deadline, which is before the interval")
+
+
 async def test_a_target_is_sent_the_request_as_it_is_and_where_it_came_from(balanced: Balanced) -> None:
     first = balanced.targets[0]
     await balanced.healthy(first)
