@@ -1,0 +1,47 @@
+"""One module per AWS service, one class per resource type."""
+
+from localcloud.provider.handlers import (
+    autoscaling,
+    ec2_network,
+    ec2_routing,
+    ec2_security,
+    ec2_template,
+    elb,
+    iam,
+    s3_bucket,
+    s3_object,
+)
+from localcloud.provider.resource import Handler
+
+ALL: tuple[type[Handler], ...] = (
+    ec2_network.Vpc,
+    ec2_network.Subnet,
+    ec2_network.InternetGateway,
+    ec2_network.Eip,
+    ec2_network.NatGateway,
+    ec2_network.VpcEndpoint,
+    ec2_routing.RouteTable,
+    ec2_routing.Route,
+    ec2_routing.RouteTableAssociation,
+    ec2_security.SecurityGroup,
+    ec2_security.SecurityGroupIngressRule,
+    ec2_security.SecurityGroupEgressRule,
+    ec2_template.LaunchTemplate,
+    s3_bucket.Bucket,
+    s3_bucket.BucketVersioning,
+    s3_bucket.BucketServerSideEncryptionConfiguration,
+    s3_bucket.BucketPublicAccessBlock,
+    s3_bucket.BucketOwnershipControls,
+    s3_bucket.BucketLifecycleConfiguration,
+    s3_bucket.BucketPolicy,
+    s3_object.BucketObjectv2,
+    iam.Role,
+    iam.RolePolicy,
+    iam.RolePolicyAttachment,
+    iam.InstanceProfile,
+    autoscaling.Group,
+    autoscaling.LifecycleHook,
+    elb.LoadBalancer,
+    elb.TargetGroup,
+    elb.Listener,
+)
