@@ -1,7 +1,7 @@
 """What an `aws` provider resource is configured with."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,3 @@ def _opened(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in ("{", "["):
         return json.loads(value)
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
-
-
-ClientFor = Callable[[str], Any]
