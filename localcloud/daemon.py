@@ -141,7 +141,7 @@ async def _follow(settings: DaemonSettings, endpoint_url: str, stack: AsyncExitS
     stack.push_async_callback(supervisor.stop)
     await supervisor.refresh()  # what cannot be read now shall fail the start, not a running cloud
     await balancers.refresh()
-    task = asyncio.create_task(events.follow(admin, supervisor.refresh, balancers.refresh))
+    task = asyncio.create_task(events.follow(admin, supervisor.refresh, balancers.refresh, problems))
     task.add_done_callback(lambda done: None if done.cancelled() else ending.because(f"a defect: {done.exception()!r}"))
     stack.push_async_callback(_cancelled, task)
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-import structlog
-
 from localcloud.admin import Admin, Event
+from localcloud.cloud_state import Problem
 from localcloud.errors import AdminError
+from localcloud.problems import Problems
 
 LONGEST_WAIT_SECONDS = 25.0
 RETRY_SECONDS = 1.0
+RESOURCE = "the local AWS"
 
 Refresh = Callable[[], Awaitable[None]]
 
@@ -20,7 +21,7 @@ def touched(events: Iterable[Event]) -> tuple[bool, bool]:
     return any(kind.startswith("instance-") for kind in kinds), "balancers-changed" in kinds
 
 
-async def follow(admin: Admin, instances: Refresh, balancers: Refresh) -> None:
+async def follow(admin: Admin, instances: Refresh, balancers: Refresh, problems: Problems) -> None:
     """Run until cancelled. A silent AWS process is asked again: whether it is dead is the daemon's business."""
     after, both = 0, True
     while True:
@@ -33,7 +34,10 @@ async def follow(admin: Admin, instances: Refresh, balancers: Refresh) -> None:
                 await balancers()
             both = False
             after = max([after, *(event.number for event in events)])
+            problems.clear(RESOURCE)
         except AdminError as error:
-            structlog.get_logger().warning("the local AWS does not answer", error=str(error))
+            text = f"instances and load balancers may not follow it: {error}"
+            remedy = "read .warmfleet/logs/aws.log; `warmfleet down` and `warmfleet up` begin afresh"
+            problems.set(Problem(RESOURCE, text, remedy))
             both = True
             await asyncio.sleep(RETRY_SECONDS)

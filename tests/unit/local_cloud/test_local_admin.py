@@ -1,6 +1,7 @@
 """How the daemon reads the AWS process, and what it does while that is silent."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,10 @@ from local_cloud_making import instance, serving, until
 from localcloud import events
 from localcloud.addresses import AddressClaim
 from localcloud.admin import Admin, HealthCheck, Listener, Target, TargetGroup
+from localcloud.cloud_state import read_problems
 from localcloud.errors import AdminError
+from localcloud.places import Places
+from localcloud.problems import Problems
 
 CHECK = {
     "path": "/healthz",
@@ -68,7 +72,14 @@ async def test_anything_but_the_agreed_answer_is_an_error_that_names_the_route(
             await Admin(http, f"http://{host}:{port}").instances()
 
 
-async def test_a_change_is_looked_at_by_whom_it_concerns(aws: Any) -> None:
+@pytest.fixture
+def problems(tmp_path: Path) -> Problems:
+    places = Places.of(tmp_path)
+    places.folder.mkdir()
+    return Problems(places)
+
+
+async def test_a_change_is_looked_at_by_whom_it_concerns(aws: Any, problems: Problems) -> None:
     looked: list[str] = []
 
     async def instances() -> None:
@@ -77,7 +88,7 @@ async def test_a_change_is_looked_at_by_whom_it_concerns(aws: Any) -> None:
     async def balancers() -> None:
         looked.append("balancers")
 
-    following = asyncio.create_task(events.follow(aws.admin, instances, balancers))
+    following = asyncio.create_task(events.follow(aws.admin, instances, balancers, problems))
     await until(lambda: aws.asked == 1)
     assert looked == ["instances", "balancers"]  # what was there before
     for count, kind in enumerate(["lifecycle", "instance-terminated", "lifecycle", "balancers-changed"], start=2):
@@ -88,23 +99,26 @@ async def test_a_change_is_looked_at_by_whom_it_concerns(aws: Any) -> None:
     await asyncio.wait([following])
 
 
-async def test_after_a_silence_of_the_aws_process_everything_is_looked_at_again(
-    aws: Any, monkeypatch: pytest.MonkeyPatch
+async def test_a_silence_of_the_aws_process_is_a_problem_until_everything_was_looked_at_again(
+    aws: Any, problems: Problems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "RETRY_SECONDS", 0.01)
+    path = Places.of(tmp_path).problems_file
     looked: list[str] = []
-    silent = [True, True]
+    silent = True
 
     async def instances() -> None:
         if silent:
-            silent.pop()
-            raise AdminError("silent")
+            raise AdminError("no answer")
         looked.append("instances")
 
     async def balancers() -> None:
         looked.append("balancers")
 
-    following = asyncio.create_task(events.follow(aws.admin, instances, balancers))
-    await until(lambda: looked == ["instances", "balancers"])
+    following = asyncio.create_task(events.follow(aws.admin, instances, balancers, problems))
+    (problem,) = await until(lambda: read_problems(path), "the problem")
+    assert (problem.resource, "no answer" in problem.text) == ("the local AWS", True)
+    silent = False
+    await until(lambda: looked == ["instances", "balancers"] and not read_problems(path), "the problem's end")
     following.cancel()
     await asyncio.wait([following])

@@ -61,12 +61,13 @@ async def supervised(aws: Any, addresses: AddressClaim, tmp_path: Path) -> Async
         return [sys.executable, "-m", f"stand_in_service.{role}"]
 
     machine = Machine(aws.url, places.folder, places.instances, base, command)
-    supervisor = Supervisor(aws.admin, machine, Problems(places))
+    problems = Problems(places)
+    supervisor = Supervisor(aws.admin, machine, problems)
 
     async def no_balancers() -> None:
         return
 
-    following = asyncio.create_task(events.follow(aws.admin, supervisor.refresh, no_balancers))
+    following = asyncio.create_task(events.follow(aws.admin, supervisor.refresh, no_balancers, problems))
     yield Supervised(aws, addresses.prefix, places)
     following.cancel()
     await asyncio.wait([following])
