@@ -1,0 +1,72 @@
+"""A local AWS inside a test's own process, spoken to over HTTP like the real one."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from localcloud.aws import ticking
+from localcloud.aws.clock import ManualClock
+from localcloud.aws.cloud import REGION, Cloud
+from localcloud.aws.installation import installed
+from localcloud.aws.server import Server
+
+HOST_SUFFIX = ".0.1"
+
+
+@dataclass
+class LocalAws:
+    """A served cloud whose time passes only when the test says so: `clock.advance(seconds)`, then `tick()`."""
+
+    url: str
+    cloud: Cloud
+    clock: ManualClock
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """A boto3 client of this cloud with made-up credentials; the same one each time."""
+        if (service, region) not in self._clients:
+            session = boto3.Session("local", "local", region_name=region)
+            config = Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=30)
+            self._clients[service, region] = session.client(service, endpoint_url=self.url, config=config)
+        return self._clients[service, region]
+
+    def tick(self, times: int = 1) -> None:
+        """Let everything happen that is due. A launched instance runs a tick later, is in service one more later."""
+        for _ in range(times):
+            ticking.tick(self.cloud)
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Advance the clock and tick."""
+        self.clock.advance(seconds)
+        self.tick()
+
+
+@contextlib.contextmanager
+def local_aws(prefix: str = "127.0", time_scale: float = 1.0) -> Iterator[LocalAws]:
+    """Serve a fresh cloud at PREFIX.0.1; afterwards nothing is left of it, and moto is as it was.
+
+    One at a time in a process. No thread lets time pass.
+    """
+    kept = os.environ.get("MOTO_EC2_LOAD_DEFAULT_AMIS")
+    clock = ManualClock(time_scale)
+    cloud = Cloud(prefix, clock)
+    with installed(cloud):
+        server = Server(prefix + HOST_SUFFIX)
+        server.start()
+        aws = LocalAws(server.url, cloud, clock)
+        try:
+            yield aws
+        finally:
+            cloud.events.close()
+            for client in aws._clients.values():
+                client.close()
+            server.stop()
+            if kept is None:
+                os.environ.pop("MOTO_EC2_LOAD_DEFAULT_AMIS", None)
+            else:
+                os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = kept

@@ -1,0 +1,45 @@
+"""Puts our subclasses of moto's backends in, and takes them out again.
+
+moto keeps one dictionary of backends per service and makes a backend when it is first asked for, of the class in
+`BackendDict.backend`. A backend serves the URLs of the module `urls` beside its own class.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from localcloud.aws.cloud import Cloud, set_current
+
+
+def backend_classes() -> list[tuple[Any, type]]:
+    """Each of moto's backend dictionaries that gets another class, with that class.
+
+    Imported here: importing moto's EC2 takes a second, and must happen after the environment is set.
+    """
+    return []
+
+
+@contextlib.contextmanager
+def installed(cloud: Cloud) -> Iterator[None]:
+    """From empty moto backends to empty moto backends, with ours in between. One at a time in a process."""
+    from moto.core.base_backend import BackendDict
+
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # 1,301 old images that nobody uses here
+    BackendDict.reset()
+    changed = [(each, each.backend, ours) for each, ours in backend_classes()]
+    for backends, _, ours in changed:
+        backends.backend = ours
+    set_current(cloud)
+    try:
+        prepare()
+        yield
+    finally:
+        BackendDict.reset()
+        for backends, theirs, _ in changed:
+            backends.backend = theirs
+        set_current(None)
+
+
+def prepare() -> None:
+    """Fill the empty backends with what an AWS account finds there on its first day (images, parameters)."""
