@@ -63,7 +63,8 @@ def main() -> int:
 
 
 def _end_with_stdin(children: Children) -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):
+        pass
     children.end_everything()
 
 

@@ -85,7 +85,9 @@ def main() -> int:
 
 
 def _end_with_stdin(ending: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: Python cannot end while a thread reads there.
+    while os.read(0, 4096):
+        pass
     ending.set()
 
 

@@ -31,7 +31,7 @@ def invoke(aws: Aws, token: str, arguments: Properties) -> Properties:
         raise UnknownTypeError(
             f"the local cloud does not know the function {token}; add it in localcloud/provider/invokes.py"
         )
-    for path in paths_in(arguments) if arguments else ():
+    for path in paths_in(arguments):
         if not any(path == each or path.startswith(f"{each}.") for each in function.arguments):
             raise ProviderError(
                 f"the local cloud's {token} does not know the argument {path}; add it in localcloud/provider/invokes.py"

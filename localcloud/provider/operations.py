@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud.provider import schema
@@ -93,7 +94,8 @@ def preview(handler: Handler, inputs: Properties, state: Properties | None = Non
     """The outputs that a creation, or with the present `state` an update, will have, as far as they can be known."""
     if state is None:
         return dict.fromkeys(handler.outputs, UNKNOWN) | _shown(inputs)
-    return state | _shown(inputs) | dict.fromkeys(handler.changing, UNKNOWN)
+    tags = {"tagsAll": inputs.get("tags", {})} if "tagsAll" in handler.outputs else {}
+    return state | tags | _shown(inputs) | dict.fromkeys(handler.changing, UNKNOWN)
 
 
 def create(handler: Handler, aws: Aws, inputs: Properties) -> Made:
@@ -106,8 +108,8 @@ def create(handler: Handler, aws: Aws, inputs: Properties) -> Made:
     try:
         handler.complete(aws, id_, inputs)
         return Made(id_, _state(handler, _shown(inputs), handler.read(aws, id_, _shown(inputs))))
-    except (ClientError, BotoCoreError, ProviderError, OSError) as error:
-        return Made(id_, _shown(inputs), str(error))
+    except Exception as error:  # whatever it is, Pulumi has to learn the id of what exists now
+        return Made(id_, _shown(inputs), _reason(error))
 
 
 def update(handler: Handler, aws: Aws, id_: str, inputs: Properties, state: Properties) -> Made:
@@ -116,14 +118,16 @@ def update(handler: Handler, aws: Aws, id_: str, inputs: Properties, state: Prop
     try:
         handler.update(aws, id_, inputs, state)
         return Made(id_, _state(handler, known, handler.read(aws, id_, known)))
-    except (ClientError, BotoCoreError, ProviderError, OSError) as error:
-        return Made(id_, state, str(error))
+    except Exception as error:  # part of it may be done
+        return Made(id_, state, _reason(error))
 
 
 def read(handler: Handler, aws: Aws, id_: str, inputs: Properties, state: Properties) -> Found | None:
     """The resource as it is now; None when AWS says that it is gone. Every other failure is raised.
 
-    Inputs follow what was changed behind Pulumi's back; when importing (no inputs yet) they are all taken from AWS.
+    Inputs follow what was changed, added or taken away behind Pulumi's back, so that the next `up` undoes it. An
+    input that the program leaves to AWS (in the state, not in the inputs) does not count. When importing (no inputs
+    yet) all of them are taken from AWS.
     """
     try:
         present = _state(handler, state, handler.read(aws, id_, state))
@@ -135,8 +139,9 @@ def read(handler: Handler, aws: Aws, id_: str, inputs: Properties, state: Proper
         raise
     if not inputs and not state:
         return Found({key: value for key, value in present.items() if key in handler.top_level_inputs()}, present)
-    drifted = {key: present[key] for key in inputs if key in present and present[key] != state.get(key)}
-    return Found(inputs | drifted, present)
+    own = {key for key in handler.top_level_inputs() & handler.outputs if key in inputs or key not in state}
+    drifted = {key: present.get(key) for key in own if present.get(key) != state.get(key)}
+    return Found({key: value for key, value in (inputs | drifted).items() if value is not None}, present)
 
 
 def delete(handler: Handler, aws: Aws, id_: str, state: Properties) -> None:
@@ -150,13 +155,24 @@ def delete(handler: Handler, aws: Aws, id_: str, state: Properties) -> None:
             raise
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, ClientError | BotoCoreError | ProviderError | OSError):
+        return str(error)
+    structlog.get_logger().error("a defect of the provider", exc_info=error)
+    return f"a defect of the local aws provider: {error!r}; see provider.log"
+
+
 def _shown(inputs: Properties) -> Properties:
     return {key: value for key, value in inputs.items() if key != NAMED_BY_US}
 
 
 def _state(handler: Handler, known: Properties, present: Properties) -> Properties:
-    """What AWS says, in the words already known where they mean the same: no order of a set comes and goes."""
-    return {**known, **{key: _kept(handler, key, known.get(key), value) for key, value in present.items()}}
+    """What AWS says, in the words already known where they mean the same: no order of a set comes and goes.
+
+    What AWS does not keep (`forceDestroy`) stays as it is known; what it would have said and did not is gone.
+    """
+    ours = {key: value for key, value in known.items() if key not in handler.outputs}
+    return {**ours, **{key: _kept(handler, key, known.get(key), value) for key, value in present.items()}}
 
 
 def _kept(handler: Handler, key: str, known: Any, present: Any) -> Any:

@@ -1,6 +1,7 @@
 """Every resource type that the stand-in knows, by its token."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from localcloud.provider.errors import UnknownTypeError
@@ -24,7 +25,16 @@ def handler_for(token: str) -> Handler:
     try:
         return handlers()[token]
     except KeyError:
-        raise UnknownTypeError(f"the local cloud does not know the resource type {token}; {where_to_add()}") from None
+        similar = nearest(token, handlers())
+        raise UnknownTypeError(
+            f"the local cloud does not know the resource type {token}{similar}; {where_to_add()}"
+        ) from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The most similar of the known names, as a part of an error; empty when none is similar."""
+    found = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def where_to_add() -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from localcloud.provider.values import Properties
+from localcloud.provider.values import Asset, Properties
 from localcloud.provider.waiting import Waiting
 
 
@@ -84,6 +84,8 @@ class Handler:
         return bool(self._meaning(name, one) == self._meaning(name, other))
 
     def _meaning(self, name: str, value: Any) -> Any:
+        if isinstance(value, Asset) and value.sha256:
+            return value.sha256  # the content counts, not where the file lies
         if name in self.json_inputs and isinstance(value, str):
             try:
                 return json.loads(value)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.provider.errors import UnknownTypeError
-from localcloud.provider.registry import handler_for
+from localcloud.provider.registry import handler_for, handlers, nearest
 from localcloud.provider.resource import Handler, names
 from localcloud.provider.values import Asset, Properties, has_unknown, paths_in
 
@@ -53,7 +53,7 @@ def problems(token: str, inputs: Properties) -> list[Problem]:
     except UnknownTypeError as error:
         return [Problem("", str(error))]
     found = list(_object_problems(arguments_class(token), inputs, ""))
-    return found or list(_unsupported(token, handler.inputs, inputs, _file_of(handler)))
+    return [*found, *_unsupported(token, handler.inputs, inputs, _file_of(handler), found)]
 
 
 def provider_problems(inputs: Properties) -> list[Problem]:
@@ -63,7 +63,7 @@ def provider_problems(inputs: Properties) -> list[Problem]:
     """
     cls = importlib.import_module(f"{SDK}.provider").ProviderArgs
     found = list(_object_problems(cls, inputs, ""))
-    return found or list(_unsupported(PROVIDER, PROVIDER_INPUTS, inputs, "localcloud/provider/configuration.py"))
+    return [*found, *_unsupported(PROVIDER, PROVIDER_INPUTS, inputs, "localcloud/provider/configuration.py", found)]
 
 
 def import_sparingly() -> None:
@@ -73,7 +73,7 @@ def import_sparingly() -> None:
     assert spec is not None
     assert spec.submodule_search_locations is not None
     root = Path(next(iter(spec.submodule_search_locations)))
-    for package in ("", "autoscaling", "ec2", "iam", "lb", "s3", "vpc"):
+    for package in ("", *sorted({token.split(":")[1].split("/")[0] for token in handlers()})):
         name = f"{SDK}.{package}".rstrip(".")
         module = sys.modules[name] = types.ModuleType(name)
         module.__path__ = [str(root / package)]
@@ -117,7 +117,7 @@ def _object_problems(cls: type, value: Mapping[str, Any], path: str) -> Iterator
         if name in shape.types:
             yield from _value_problems(shape.types[name], member, where)
         elif not name.startswith("__"):
-            yield Problem(where, f"pulumi_aws has no such property ({cls.__name__})")
+            yield Problem(where, f"pulumi_aws has no such property ({cls.__name__}){nearest(name, shape.types)}")
 
 
 def _value_problems(wanted: Any, value: Any, path: str) -> Iterator[Problem]:
@@ -196,8 +196,14 @@ _SCALARS = {**_SCALARS, _PulumiAsset: lambda value: isinstance(value, Asset)}
 _NAMES = {**_NAMES, _PulumiAsset: "an asset, such as pulumi.FileAsset"}
 
 
-def _unsupported(token: str, supported: frozenset[str], inputs: Properties, file: str) -> Iterator[Problem]:
+def _unsupported(
+    token: str, supported: frozenset[str], inputs: Properties, file: str, found: Sequence[Problem]
+) -> Iterator[Problem]:
+    """Inputs that the SDK has and the stand-in has not; `found` has been reported already."""
+    reported = [re.sub(r"\[[^]]*\]", "", problem.path) for problem in found]
     for path in dict.fromkeys(paths_in({key: value for key, value in inputs.items() if not key.startswith("__")})):
+        if any(path == each or path.startswith(f"{each}.") for each in reported):
+            continue
         if not any(path == each or path.startswith(f"{each}.") or each.startswith(f"{path}.") for each in supported):
             yield Problem(path, f"the local cloud's {token} does not know this property; add it in {file}")
 

@@ -190,7 +190,8 @@ class Service(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def _failures(problems: list[Problem]) -> list[Any]:
-    return [provider_pb2.CheckFailure(property=problem.path, reason=problem.reason) for problem in problems]
+    # The CLI prints no property for a provider, and an empty value for one that the program left out.
+    return [provider_pb2.CheckFailure(reason=str(problem)) for problem in problems]
 
 
 def _difference_response(found: Difference, before: Properties, after: Properties) -> Any:

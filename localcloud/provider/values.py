@@ -77,14 +77,14 @@ def has_unknown(value: Any) -> bool:
 
 
 def paths_in(value: Any, path: str = "") -> Iterator[str]:
-    """The path of every leaf; lists do not count as a level: `overrides.instanceType`."""
+    """The path of every leaf, also of empty maps and lists; lists are no level of their own: `overrides.instanceType`."""
     if isinstance(value, Mapping) and value:
         for key, member in value.items():
             yield from paths_in(member, f"{path}.{key}" if path else key)
     elif isinstance(value, list) and value:
         for member in value:
             yield from paths_in(member, path)
-    else:
+    elif path:
         yield path
 
 

@@ -9,6 +9,7 @@ from localcloud.provider.values import Properties
 
 DELETE_SECONDS = 600.0  # as Terraform's provider: instances may drain as long as their hook lets them
 DEFAULT_CAPACITY_WAIT = "10m"
+DESIRED = "DesiredCapacity"
 
 # Inputs that the create and the update call take as they are.
 _PLAIN = names(
@@ -81,11 +82,19 @@ class Group(Handler):
         return {key: value for key, value in present.items() if key not in set(empty)}
 
     def update(self, aws: Aws, id_: str, inputs: Properties, known: Properties) -> None:
+        """Bring the group to the inputs.
+
+        The desired capacity is sent only where the program changed it, as Terraform's provider does
+        (`d.HasChange("desired_capacity")`): with `ignore_changes` the inputs keep the first value for ever, and
+        sending it would end the instances that scaling has launched since.
+        """
         client, group = aws.client("autoscaling"), _describe(aws, id_)
+        unchanged = "desiredCapacity" in known and inputs.get("desiredCapacity") == known["desiredCapacity"]
+        settings = {key: value for key, value in _settings(inputs).items() if not (unchanged and key == DESIRED)}
         client.update_auto_scaling_group(
             AutoScalingGroupName=id_,
             NewInstancesProtectedFromScaleIn=inputs.get("protectFromScaleIn", False),
-            **_settings(inputs),
+            **settings,
         )
         _set_target_groups(client, id_, set(group.get("TargetGroupARNs", [])), set(inputs.get("targetGroupArns", [])))
         _set_tags(client, id_, group.get("Tags", []), inputs.get("tags", []))
@@ -97,14 +106,15 @@ class Group(Handler):
     def delete(self, aws: Aws, id_: str, known: Properties) -> None:
         """Scale to 0, wait until the last instance has ended, delete; with `forceDelete` without that wait before."""
         client, forced = aws.client("autoscaling"), bool(known.get("forceDelete"))
-        _describe(aws, id_)
+        if _status(aws, id_).startswith("Delete"):  # another deletion is under way: only wait for it
+            return self._wait_until(aws, f"group {id_} is deleted", lambda: not _found(aws, id_))
         if not forced:
             client.update_auto_scaling_group(AutoScalingGroupName=id_, MinSize=0, MaxSize=0, DesiredCapacity=0)
             self._wait_until(
                 aws, f"the last instance of group {id_} ends", lambda: not _describe(aws, id_)["Instances"]
             )
         client.delete_auto_scaling_group(AutoScalingGroupName=id_, ForceDelete=forced)
-        self._wait_until(aws, f"group {id_} is deleted", lambda: not _found(aws, id_))
+        return self._wait_until(aws, f"group {id_} is deleted", lambda: not _found(aws, id_))
 
     @staticmethod
     def _wait_until(aws: Aws, what: str, reached: Any) -> None:
@@ -180,10 +190,14 @@ def _found(aws: Aws, name: str) -> list[Any]:
 
 
 def _describe(aws: Aws, name: str) -> Any:
-    groups = _found(aws, name)
-    if not groups or groups[0].get("Status", "").startswith("Delete"):
+    if not (groups := _found(aws, name)):
         raise GoneError(name)
     return groups[0]
+
+
+def _status(aws: Aws, name: str) -> str:
+    """Empty unless the group is being deleted."""
+    return str(_describe(aws, name).get("Status", ""))
 
 
 def _settings(inputs: Properties) -> dict[str, Any]:

@@ -50,7 +50,9 @@ class SecurityGroup(Ec2Resource):
         }
 
     def update(self, aws: Aws, id_: str, inputs: Properties, known: Properties) -> None:
-        self.set_tags(aws, id_, inputs)  # never `complete` again: by now the rules are other resources'
+        if "arn" not in known:  # its creation was not finished; later the rules are other resources'
+            self.complete(aws, id_, inputs)
+        self.set_tags(aws, id_, inputs)
 
     def delete(self, aws: Aws, id_: str, known: Properties) -> None:
         aws.client("ec2").delete_security_group(GroupId=id_)

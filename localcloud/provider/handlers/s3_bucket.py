@@ -4,7 +4,9 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
+from localcloud.provider.errors import ProviderError
 from localcloud.provider.handlers.ec2_tags import TAG_INPUTS, TAG_OUTPUTS, as_mapping, key_values, tag_outputs
+from localcloud.provider.not_found import is_not_found
 from localcloud.provider.resource import AutoName, Aws, Handler, camel, names, pascal
 from localcloud.provider.values import Properties
 
@@ -22,6 +24,10 @@ class Bucket(Handler):
         # us-east-1 is the one region that must not be named.
         elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
         given = {} if aws.region == "us-east-1" else elsewhere
+        if not given and _exists(aws.client("s3"), inputs["bucket"]):
+            # There S3 answers 200 for a bucket that one has already (CreateBucket in the API reference, error
+            # BucketAlreadyOwnedByYou): it would get two owners.
+            raise ProviderError(f"the bucket {inputs['bucket']} exists already; give another name, or import it")
         aws.client("s3").create_bucket(Bucket=inputs["bucket"], **given)
         return str(inputs["bucket"])
 
@@ -56,6 +62,16 @@ def delete_versions(s3: Any, bucket: str, prefix: str, key: str | None = None) -
         objects = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found if key in (None, each["Key"])]
         for start in range(0, len(objects), PAGE):
             s3.delete_objects(Bucket=bucket, Delete={"Objects": objects[start : start + PAGE], "Quiet": True})
+
+
+def _exists(s3: Any, bucket: str) -> bool:
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if is_not_found(error):
+            return False
+        raise
+    return True
 
 
 def _tags(s3: Any, bucket: str) -> dict[str, str]:
