@@ -5,13 +5,19 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
 from localcloud.aws import admin
+from localcloud.aws.metadata.route import PATTERN as METADATA
+from localcloud.aws.metadata.route import ROOT_PATTERN as METADATA_ROOT
+from localcloud.aws.metadata.route import MetadataRoute
 
 PREFIX = "/_local/"
 
 
 def rules() -> list[Rule]:
     """Each route; its endpoint is called with the request and the parts of the path that have a name."""
+    metadata = MetadataRoute()
     return [
+        Rule(METADATA, endpoint=metadata),
+        Rule(METADATA_ROOT, endpoint=metadata),
         Rule("/_local/health", methods=["GET"], endpoint=admin.health),
         Rule("/_local/events", methods=["GET"], endpoint=admin.events),
         Rule("/_local/instances", methods=["GET"], endpoint=admin.instances),

@@ -1,0 +1,1 @@
+"""Instance metadata of this cloud's instances, IMDSv2 only."""
