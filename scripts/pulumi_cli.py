@@ -16,7 +16,7 @@ from typing import TextIO
 
 from scripts.pulumi_build import LEAST_GO, PulumiCliError, Report, build, cached_cli
 
-__all__ = ["LEAST_PULUMI", "PulumiCliError", "ensure", "main"]
+__all__ = ["INSTALL_LINE", "LEAST_PULUMI", "PulumiCliError", "ensure", "find", "main", "usable"]
 
 LEAST_PULUMI = (3, 230, 0)  # the oldest CLI that this SDK was tested with
 INSTALL_LINE = "curl -fsSL https://get.pulumi.com | sh"
@@ -44,6 +44,7 @@ def parse_version(text: str) -> Version | None:
 
 
 def usable(found: Found | None, least: Version) -> bool:
+    """Whether the program is there and at least that new."""
     return found is not None and found.version is not None and found.version >= least
 
 
@@ -64,20 +65,21 @@ def ensure(root: Path, *, report: Report, environ: Mapping[str, str] | None = No
     Reports progress in sentences, as often as twice a second during a build. Raises PulumiCliError.
     """
     environ = os.environ if environ is None else environ
-    pulumi = _find("pulumi", ["version"], {**environ, "PULUMI_SKIP_UPDATE_CHECK": "true"})
+    pulumi = find("pulumi", ["version"], {**environ, "PULUMI_SKIP_UPDATE_CHECK": "true"})
     if pulumi and usable(pulumi, LEAST_PULUMI):
         return pulumi.path
     if pulumi:
         report(f"{pulumi} is not used: Pulumi CLI {'.'.join(map(str, LEAST_PULUMI[:2]))} or newer is needed")
     if os.access(cached_cli(environ), os.X_OK):
         return cached_cli(environ)
-    go = _find("go", ["version"], {**environ, "GOTOOLCHAIN": "local"})
+    go = find("go", ["version"], {**environ, "GOTOOLCHAIN": "local"})
     if go is None or not usable(go, LEAST_GO):
         raise PulumiCliError(missing(pulumi, go))
     return build(root, go.path, report=report, environ=environ)
 
 
-def _find(name: str, question: list[str], environ: Mapping[str, str]) -> Found | None:
+def find(name: str, question: list[str], environ: Mapping[str, str]) -> Found | None:
+    """The program `name` on PATH and what it answers to `question`; None when it is not there."""
     path = shutil.which(name, path=environ.get("PATH", os.defpath))
     if path is None:
         return None

@@ -1,0 +1,103 @@
+"""The `warmfleet` command: which subcommands there are, and what every one of them does with errors and signals."""
+
+import errno
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import typer
+from typer._click.exceptions import ClickException, UsageError  # Typer carries its own Click, and exports few names
+
+from scripts.commands import models, service
+from scripts.commands.ask import ask
+from scripts.commands.doctor import doctor
+from scripts.commands.down import down
+from scripts.commands.env import env
+from scripts.commands.logs import logs
+from scripts.commands.status import status
+from scripts.commands.up import up
+from scripts.exit_codes import FAILED, INTERRUPTED, OK, USAGE, CommandError
+
+HELP = """Spot GPU inference fleets on AWS, as code; `up` tries everything out on this machine.
+
+Exit codes: 0 ok, 1 failed, 2 a finding, 64 wrong usage or unreadable input."""
+
+
+def build_app() -> typer.Typer:
+    """The command with its subcommands."""
+    app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    for command in (up, down, env, status, ask, logs, doctor):
+        app.command()(command)
+    app.add_typer(models.app, name="models")
+    app.add_typer(service.app, name="service")
+    return app
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and leave it."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; its exit code. Foreseen failures are one message on standard error, never a traceback."""
+    from scripts.terminal import say_error
+
+    try:
+        code = build_app()(arguments, prog_name="warmfleet", standalone_mode=False)
+    except UsageError as error:
+        _show_usage(error)
+        return USAGE
+    except ClickException as error:
+        say_error(error.format_message())
+        return USAGE
+    except CommandError as error:
+        say_error(str(error))
+        return error.exit_code
+    except OSError as error:
+        return _system_error(error)
+    except Exception as error:
+        if (text := _foreseen(error)) is None:
+            raise
+        say_error(text)
+        return FAILED
+    if code == INTERRUPTED:
+        say_error("interrupted; the same command goes on from here")
+    return code if isinstance(code, int) else OK
+
+
+def _foreseen(error: Exception) -> str | None:
+    """The text of an error that a person can act on, from packages that know nothing of commands."""
+    from inference_service.artifacts import ArtifactError
+
+    return str(error) if isinstance(error, ArtifactError) else None
+
+
+def _system_error(error: OSError) -> int:
+    """A full disk, or a reader of our output that has gone; anything else with the path that it is about."""
+    from scripts.terminal import say_error
+
+    if error.errno == errno.EPIPE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
+        return FAILED
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        say_error(f"no disk space: {error}; free some, then run the same command again")
+    else:
+        say_error(f"{error}; run the same command again when that is repaired")
+    return FAILED
+
+
+def _show_usage(error: UsageError) -> None:
+    from typer.rich_utils import rich_format_error
+
+    rich_format_error(error)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

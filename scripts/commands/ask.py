@@ -1,0 +1,36 @@
+"""`warmfleet ask`: one question, answered token by token."""
+
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from scripts.options import JsonFlag, StackOption
+from scripts.root import LOCAL_STACK
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="What to ask.")],
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Default: the stack's first model.")] = None,
+    stack: StackOption = LOCAL_STACK,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds that the answer may take to begin.")] = 60.0,
+    most_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 256,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask a model through the gateway. While no node is warm, this waits up to --timeout seconds.
+
+    Example: warmfleet ask "What is a load balancer?"
+    """
+    from scripts import gateway_client, terminal
+    from scripts.stack_target import open_stack
+
+    outputs = open_stack(stack).outputs
+    wanted = gateway_client.Question(outputs.fleet(model).model, question, timeout, most_tokens)
+    show = terminal.writer(sys.stdout)
+    answer = gateway_client.ask(outputs.gateway_url, wanted, (lambda _: None) if as_json else show)
+    if as_json:
+        document = asdict(answer)
+        terminal.print_json({"answer": document.pop("text"), **document})
+    else:
+        show("\n")

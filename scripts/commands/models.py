@@ -1,0 +1,153 @@
+"""`warmfleet models`: publish a version, list, activate, roll back."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts.options import JsonFlag, StackOption
+from scripts.root import LOCAL_STACK
+
+if TYPE_CHECKING:
+    from inference_service.artifacts import ArtifactStore
+    from scripts.stack_target import StackTarget
+
+app = typer.Typer(help="Model versions: publish, list, activate, roll back.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The model's name, as in the stack's `models`.")]
+
+
+@app.command()
+def publish(
+    name: Name,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, or a Hugging Face directory.")],
+    version: Annotated[str | None, typer.Option(help="Default: a hash of the content.")] = None,
+    allow_code: Annotated[bool, typer.Option("--allow-code", help="Also formats that may carry code.")] = False,
+    stack: StackOption = LOCAL_STACK,
+    as_json: JsonFlag = False,
+) -> None:
+    """Publish files as one version that never changes. The same bytes again: nothing happens.
+
+    Example: warmfleet models publish my-model ./weights
+    """
+    from inference_service.artifacts import publish as publish_version
+    from scripts import terminal
+    from scripts.progress import Steps
+    from scripts.serving import in_words
+
+    _, store = _open(stack)
+    with Steps(sys.stderr).step("publish") as step:
+        done = publish_version(
+            store, name, paths, version=version, allow_code=allow_code, progress=lambda each: step.say(in_words(each))
+        )
+        step.result = done.version if done.created else "no change: the bucket holds this version already"
+    document = {"model": name, "version": done.version, "manifest_sha256": done.manifest_sha256}
+    if as_json:
+        terminal.print_json({**document, "created": done.created, "bytes": done.bytes})
+    else:
+        terminal.say(f"{name} {done.version}\nactivate it: warmfleet models activate {name} {done.version}")
+
+
+@app.command("list")
+def list_versions(stack: StackOption = LOCAL_STACK, as_json: JsonFlag = False) -> None:
+    """List every model's versions and which one is active.
+
+    Example: warmfleet models list
+    """
+    from scripts import terminal
+    from scripts.aws_session import explained
+
+    target, store = _open(stack)
+    with explained():
+        names = sorted({*store.models(), *(fleet.model for fleet in target.outputs.fleets)})
+        models = [_describe(store, name) for name in names]
+    if as_json:
+        terminal.print_json({"models": models})
+        return
+    rows = [
+        [model["model"], version["version"], version["state"], f"{version['bytes'] / 1e6:.0f} MB"]
+        for model in models
+        for version in model["versions"]
+    ] + [[model["model"], "-", "nothing published", ""] for model in models if not model["versions"]]
+    terminal.out().print(terminal.table("model", "version", "", "size", rows=rows))
+
+
+@app.command()
+def activate(
+    name: Name,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A published version.")],
+    stack: StackOption = LOCAL_STACK,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let the model's nodes serve VERSION, at once. The first activation wakes the fleet.
+
+    Example: warmfleet models activate my-model 3f9a0c1d2e4b5a67
+    """
+    from inference_service.artifacts import activate as activate_version
+
+    target, store = _open(stack)
+    fleet = target.outputs.fleet(name)  # before the pointer is written: nobody would serve another name
+    pointer = activate_version(store, name, version)
+    _report(target, name, pointer, fleet, as_json=as_json)
+
+
+@app.command()
+def rollback(name: Name, stack: StackOption = LOCAL_STACK, as_json: JsonFlag = False) -> None:
+    """Go back to the version that was active before; nodes still have it on disk.
+
+    Example: warmfleet models rollback my-model
+    """
+    from inference_service.artifacts import rollback as roll_back
+
+    target, store = _open(stack)
+    fleet = target.outputs.fleet(name)
+    _report(target, name, roll_back(store, name), fleet, as_json=as_json)
+
+
+def _open(stack: str) -> "tuple[StackTarget, ArtifactStore]":
+    from inference_service.artifacts import ArtifactStore
+    from scripts.stack_target import open_stack
+
+    target = open_stack(stack)
+    return target, ArtifactStore(target.aws.client("s3"), target.outputs.bucket)
+
+
+def _describe(store: "ArtifactStore", name: str) -> dict[str, Any]:
+    read = store.read_pointer(name)
+    states = {read[0].current.version: "active"} if read else {}
+    if read and read[0].previous:
+        states.setdefault(read[0].previous.version, "previous")
+    manifests = {version: store.manifest(name, version) for version in store.versions(name)}
+    return {
+        "model": name,
+        "current": read[0].current.version if read else None,
+        "previous": read[0].previous.version if read and read[0].previous else None,
+        "versions": [
+            {
+                "version": version,
+                "state": states.get(version, "published"),
+                "manifest_sha256": manifest.sha256(),
+                "bytes": manifest.total_bytes,
+            }
+            for version, manifest in manifests.items()
+        ],
+    }
+
+
+def _report(target: "StackTarget", name: str, pointer: Any, fleet: Any, *, as_json: bool) -> None:
+    """Wake the fleet if it sleeps, and say what is so now."""
+    from scripts import terminal
+    from scripts.aws_session import explained
+    from scripts.wake import wake
+
+    with explained():
+        woken = wake(target.aws.client("autoscaling"), fleet)
+    previous = pointer.previous.version if pointer.previous else None
+    if as_json:
+        document = {"model": name, "current": pointer.current.version, "previous": previous}
+        terminal.print_json({**document, "woken": {"group": woken.group, "nodes": woken.nodes} if woken else None})
+        return
+    terminal.say(f"{name} {pointer.current.version} is active" + (f"; before: {previous}" if previous else ""))
+    if woken:
+        terminal.say(f"woken: {woken.group} wants {woken.nodes}; `warmfleet status` shows how far it is")

@@ -1,0 +1,99 @@
+"""`warmfleet status`: groups, nodes, versions, and in words why a node is missing."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from inference_service import contract
+from scripts.options import JsonFlag, StackOption
+from scripts.root import LOCAL_STACK
+
+if TYPE_CHECKING:
+    from scripts.fleet_reading import Reading
+    from scripts.fleet_state import FleetState
+
+
+def status(stack: StackOption = LOCAL_STACK, as_json: JsonFlag = False) -> None:
+    """Show groups, nodes, their states and versions, and why a node is missing.
+
+    Exit code 0 also when nodes are missing: the fleet may be on its way.
+
+    Example: warmfleet status
+    """
+    from scripts import terminal
+    from scripts.aws_session import explained
+    from scripts.fleet_reading import read
+    from scripts.stack_target import open_stack
+
+    target = open_stack(stack)
+    with explained():
+        reading = read(target)
+    if as_json:
+        terminal.print_json({"stack": stack, "gateway_url": target.outputs.gateway_url, **document(reading)})
+        return
+    terminal.say(f"gateway  {target.outputs.gateway_url}" + ("" if reading.silence is None else "  (gives no report)"))
+    if reading.gateway_group:
+        group = reading.gateway_group
+        terminal.say(f"         {group.name}: {group.in_service} of {group.desired} in service")
+    for fleet in reading.fleets:
+        _show(fleet, reading)
+
+
+def document(reading: "Reading") -> dict[str, Any]:
+    """The reading for programs."""
+    from scripts.fleet_state import why_missing
+
+    return {
+        "gateway": {
+            "group": asdict(reading.gateway_group) if reading.gateway_group else None,
+            "silence": reading.silence,
+        },
+        "fleets": [
+            {
+                "model": fleet.model,
+                "current": fleet.current,
+                "previous": fleet.previous,
+                "groups": [asdict(group) for group in fleet.groups],
+                "nodes": [asdict(node) for node in fleet.nodes],
+                "missing": why_missing(fleet, reading.silence, reading.troubles),
+            }
+            for fleet in reading.fleets
+        ],
+        "problems": [asdict(trouble) for trouble in reading.troubles],
+    }
+
+
+def _show(fleet: "FleetState", reading: "Reading") -> None:
+    from scripts import terminal
+    from scripts.fleet_state import why_missing
+
+    terminal.say()
+    terminal.say(f"model    {fleet.model}", style="bold")
+    previous = f"; before: {fleet.previous}" if fleet.previous else ""
+    terminal.say(f"active   {fleet.current or 'none'}{previous}")
+    rows = [
+        [group.market, group.name, f"{group.in_service} of {group.desired}", f"0 to {group.most}"]
+        for group in fleet.groups
+    ]
+    terminal.out().print(terminal.table("group", "name", "in service", "bounds", rows=rows))
+    if fleet.nodes:
+        terminal.say()
+        terminal.out().print(terminal.table(*NODE_COLUMNS, rows=[_row(node) for node in fleet.nodes]))
+    for reason in why_missing(fleet, reading.silence, reading.troubles):
+        terminal.say(f"  - {reason}", style="yellow")
+
+
+NODE_COLUMNS = ("node", "type", "market", "zone", "lifecycle", "state", "version", *contract.WARM_UP_PHASES)
+
+
+def _row(node: Any) -> list[str]:
+    phases = [node.warm_up_seconds.get(phase) for phase in contract.WARM_UP_PHASES]
+    return [
+        node.instance_id,
+        node.instance_type,
+        node.market,
+        node.zone,
+        node.lifecycle,
+        node.doing(),
+        node.version or "-",
+        *("-" if seconds is None else f"{seconds:.2f} s" for seconds in phases),
+    ]

@@ -1,0 +1,132 @@
+"""Runs the Pulumi CLI: never asking anything, with its progress as events and its errors without its noise."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.exit_codes import CommandError
+from scripts.pulumi_events import Update
+
+SHORT_SECONDS = 60.0
+STOP_SECONDS = 20.0  # for what is being created at this moment: the CLI writes it into its state, then ends
+
+Report = Callable[[str], None]
+
+
+class PulumiError(CommandError):
+    """The Pulumi CLI failed; the text is what the program or the provider said."""
+
+
+@dataclass(frozen=True)
+class Pulumi:
+    """The CLI at `path`, run in the project's folder with exactly `environ`."""
+
+    path: Path
+    root: Path
+    environ: Mapping[str, str]
+
+    def select(self, stack: str) -> None:
+        """Make sure that the stack exists; creates an empty one."""
+        self._ask("stack", "select", "--create", stack)
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """The stack's outputs, as they were at the end of the last run. Raises PulumiError."""
+        document: dict[str, Any] = json.loads(self._ask("stack", "output", "--json", "--stack", stack))
+        return document
+
+    def cancel(self, stack: str) -> None:
+        """Remove the lock of a run that was killed."""
+        self._ask("cancel", "--yes", "--stack", stack)
+
+    def up(self, stack: str, report: Report, *, refresh: bool = False) -> Update:
+        """Create and change what the program wants. Raises PulumiError; interrupted, it stops in good order."""
+        return self._update(["up", "--skip-preview", *(["--refresh"] if refresh else []), "--stack", stack], report)
+
+    def destroy(self, stack: str, report: Report) -> Update:
+        """Delete everything in the stack; the same rules as `up`."""
+        return self._update(["destroy", "--skip-preview", "--stack", stack], report)
+
+    def _ask(self, *arguments: str) -> str:
+        try:
+            answer = subprocess.run(
+                [str(self.path), *arguments, "--non-interactive"],
+                cwd=self.root,
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=SHORT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            text = f"pulumi {' '.join(arguments)} gave no answer within {SHORT_SECONDS:g} s"
+            raise PulumiError(f"{text}; try it yourself in {self.root}") from error
+        if answer.returncode != 0:
+            raise PulumiError(f"pulumi {' '.join(arguments)}: {plain(answer.stderr)}")
+        return answer.stdout
+
+    def _update(self, arguments: Sequence[str], report: Report) -> Update:
+        update = Update()
+        with tempfile.TemporaryFile("w+", errors="replace") as said:
+            child = subprocess.Popen(
+                [str(self.path), *arguments, "--yes", "--non-interactive", "--json"],
+                cwd=self.root,
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # a terminal's Ctrl-C reaches it once, through us
+            )
+            try:
+                _follow(child, update, report)
+                status = child.wait()
+            except BaseException:
+                end_in_order(child)
+                raise
+            said.seek(0)
+            if status != 0:
+                raise PulumiError(_failure(arguments[0], status, update, said.read()))
+        return update
+
+
+def end_in_order(child: subprocess.Popen[str], seconds: float = STOP_SECONDS) -> None:
+    """SIGINT makes the CLI finish and record what is under way, then end; else it is killed with its children."""
+    with contextlib.suppress(ProcessLookupError):
+        child.send_signal(signal.SIGINT)
+    try:
+        child.communicate(timeout=seconds)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C means it
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+
+
+def plain(text: str) -> str:
+    """What the CLI printed on standard error, without its own marks, warnings and empty lines."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    kept = [line.removeprefix("error: ") for line in lines if line and not line.startswith(("warning: ", "info: "))]
+    return "\n".join(kept) or "it failed without a word"
+
+
+def _follow(child: subprocess.Popen[str], update: Update, report: Report) -> None:
+    assert child.stdout is not None
+    for line in child.stdout:
+        with contextlib.suppress(ValueError):  # a line that is no event
+            update.take(json.loads(line))
+            if text := update.text():
+                report(text)
+
+
+def _failure(verb: str, status: int, update: Update, said: str) -> str:
+    errors = list(dict.fromkeys(update.errors))
+    return "\n".join(errors) if errors else f"pulumi {verb} ended with status {status}: {plain(said)}"

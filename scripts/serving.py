@@ -1,0 +1,118 @@
+"""The second half of `up`: publish a model, activate it, wait for its first warm node, ask it a question."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from inference_service.artifacts import ArtifactStore, Manifest, PublishProgress, activate, publish
+from scripts.aws_session import explained
+from scripts.exit_codes import CommandError
+from scripts.fleet_reading import Reading, read
+from scripts.fleet_state import FleetState, Node, waiting_for, why_missing
+from scripts.gateway_client import Answer, GatewayError, Question, ask
+from scripts.progress import Step, Steps
+from scripts.stack_target import StackTarget
+from scripts.wake import wake
+
+POLL_SECONDS = 0.3
+STUCK_SECONDS = 20.0  # so long may the local cloud be in trouble, or every node refuse, before waiting is pointless
+QUESTION = "In one sentence: what is a load balancer?"
+MOST_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Active:
+    """The version that the model's pointer names."""
+
+    manifest: Manifest
+    manifest_sha256: str
+
+
+def serve(target: StackTarget, model: str, weights: Path, steps: Steps) -> tuple[Active, list[str]]:
+    """Publish `weights` as `model`; activate them unless a version is active, and wake the fleet.
+
+    Returns what is active now, and what had to be done for it (empty: nothing).
+
+    Raises:
+        CommandError, ArtifactError: with the reason and the remedy.
+    """
+    store = ArtifactStore(target.aws.client("s3"), target.outputs.bucket)
+    done = []
+    with steps.step("publish") as step, explained():
+        published = publish(store, model, [weights], progress=lambda progress: step.say(in_words(progress)))
+        step.result = f"{'' if published.created else 'no change, '}{model} {published.version}"
+        done += ["published"] if published.created else []
+    with steps.step("activate") as step, explained():
+        before = store.read_pointer(model)
+        pointer = before[0] if before else activate(store, model, published.version)
+        woken = wake(target.aws.client("autoscaling"), target.outputs.fleet(model))
+        step.result = f"{'no change, ' if before and not woken else ''}{pointer.current.version}"
+        step.result += f"; {woken.group} wants {woken.nodes}" if woken else ""
+        done += ["activated"] if not before else []
+        done += ["woken"] if woken else []
+        manifest = store.manifest_for(model, pointer.current)
+    return Active(manifest, pointer.current.manifest_sha256), done
+
+
+def in_words(progress: PublishProgress) -> str:
+    """How far a publication is."""
+    doing = {"hash": "hashing", "upload": "uploading"}[progress.phase]
+    percent = 100 * progress.done_bytes // max(1, progress.total_bytes)
+    return f"{doing} {progress.path}: {percent} % of {progress.total_bytes / 1e6:.0f} MB"
+
+
+def wait_until_warm(
+    target: StackTarget,
+    model: str,
+    step: Step,
+    *,
+    wait_seconds: float,
+    look: Callable[[StackTarget], Reading] = read,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Node:
+    """A node that serves the model's current version, as the gateway sees it.
+
+    Raises:
+        CommandError: none within `wait_seconds`, or nothing that waiting would help; with every known reason.
+    """
+    started, stuck_since = clock(), None
+    while True:
+        with explained():
+            reading = look(target)
+        fleet = reading.fleet(model)
+        if fleet.warm and not reading.silence:
+            step.result = fleet.warm.words()
+            return fleet.warm
+        step.say(waiting_for(fleet, reading.silence))
+        stuck_since = (stuck_since or clock()) if stuck(reading, fleet) else None
+        waited = clock() - started
+        if waited > wait_seconds or (stuck_since and clock() - stuck_since > STUCK_SECONDS):
+            raise CommandError(_not_warm(reading, fleet, waited))
+        sleep(POLL_SECONDS)
+
+
+def stuck(reading: Reading, fleet: FleetState) -> bool:
+    """Whether only a person can help: something of the local cloud cannot run, or every node says what is wrong."""
+    staying = [node for node in fleet.nodes if not node.leaving]
+    return bool(reading.troubles) or bool(staying and all(node.error and node.state for node in staying))
+
+
+def _not_warm(reading: Reading, fleet: FleetState, waited: float) -> str:
+    reasons = why_missing(fleet, reading.silence, reading.troubles)
+    lines = "\n".join(f"  - {reason}" for reason in reasons) or "  - no reason is known"
+    logs = ", ".join(f"`warmfleet logs {node.instance_id}`" for node in fleet.nodes) or "`warmfleet logs daemon`"
+    return f"no node of {fleet.model} is warm after {waited:.0f} s:\n{lines}\nmore: {logs}, `warmfleet status`"
+
+
+def ask_it(url: str, model: str, show: Callable[[str], None], wait_seconds: float) -> Answer:
+    """The question of `up`, answered token by token.
+
+    Raises:
+        GatewayError: refused, broken off, or an empty answer.
+    """
+    answer = ask(url, Question(model, QUESTION, wait_seconds, MOST_TOKENS), show)
+    if not answer.text.strip():
+        raise GatewayError("the answer is empty; `warmfleet logs` has what node and gateway say")
+    return answer

@@ -1,0 +1,88 @@
+"""The outputs of a stack, checked: what every command knows about what was provisioned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from inference_service import contract
+from scripts.exit_codes import USAGE, CommandError
+
+
+@dataclass(frozen=True)
+class FleetOutputs:
+    """One model's fleet. A group that the stack does not have is None."""
+
+    model: str
+    spot_group: str | None
+    on_demand_group: str | None
+    initial_nodes: int
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.spot_group, self.on_demand_group) if name)
+
+
+@dataclass(frozen=True)
+class StackOutputs:
+    """What `pulumi up` exported; `gateway_url` has no slash at its end."""
+
+    region: str
+    environment: str
+    bucket: str
+    gateway_url: str
+    gateway_group: str
+    service_version: str
+    fleets: tuple[FleetOutputs, ...]
+
+    def fleet(self, model: str | None) -> FleetOutputs:
+        """The fleet of `model`, or the first one.
+
+        Raises:
+            CommandError: the stack has no such model.
+        """
+        for fleet in self.fleets:
+            if model in (None, fleet.model):
+                return fleet
+        known = ", ".join(fleet.model for fleet in self.fleets) or "none"
+        raise CommandError(
+            f"model {model!r} is not in this stack, which has: {known}; name one of them, or add it to `models` in "
+            "the stack's file and run `pulumi up`",
+            USAGE,
+        )
+
+
+def parse(document: Mapping[str, Any], stack: str) -> StackOutputs:
+    """Read the outputs of `stack`.
+
+    Raises:
+        CommandError: outputs are missing, so it was not provisioned to its end.
+    """
+    needed = (
+        contract.OUTPUT_REGION,
+        contract.OUTPUT_ENVIRONMENT,
+        contract.OUTPUT_BUCKET,
+        contract.OUTPUT_GATEWAY_URL,
+        contract.OUTPUT_GATEWAY_GROUP,
+        contract.OUTPUT_FLEETS,
+    )
+    if missing := [name for name in needed if name not in document]:
+        remedy = "run `make up`" if stack == "local" else f"run `pulumi up --stack {stack}`"
+        raise CommandError(f"stack {stack} has no output {', '.join(missing)}: it was not built to its end; {remedy}")
+    return StackOutputs(
+        region=str(document[contract.OUTPUT_REGION]),
+        environment=str(document[contract.OUTPUT_ENVIRONMENT]),
+        bucket=str(document[contract.OUTPUT_BUCKET]),
+        gateway_url=str(document[contract.OUTPUT_GATEWAY_URL]).rstrip("/"),
+        gateway_group=str(document[contract.OUTPUT_GATEWAY_GROUP]),
+        service_version=str(document.get(contract.OUTPUT_SERVICE_VERSION, "")),
+        fleets=tuple(_fleet(model, fleet) for model, fleet in document[contract.OUTPUT_FLEETS].items()),
+    )
+
+
+def _fleet(model: str, fleet: Mapping[str, Any]) -> FleetOutputs:
+    return FleetOutputs(
+        model=model,
+        spot_group=fleet.get(contract.FLEET_SPOT_GROUP) or None,
+        on_demand_group=fleet.get(contract.FLEET_ON_DEMAND_GROUP) or None,
+        initial_nodes=int(fleet.get(contract.FLEET_INITIAL_NODES, 1)),
+    )
