@@ -4,12 +4,19 @@ import json
 import os
 from typing import Any
 
+from moto.ec2.models import ec2_backends
 from werkzeug import Request, Response
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, NotFound
 
-from localcloud.aws.cloud import current
+from localcloud.aws import event_log
+from localcloud.aws.cloud import ACCOUNT, SpotNotice, current
+from localcloud.aws.ec2.facts import all_instances, tags_of
+from localcloud.aws.elbv2.documents import describe_balancers
 
 LONGEST_WAIT_SECONDS = 30.0
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+NOTICE_SECONDS = 120.0
+ALIVE = ("pending", "running")
 
 
 def json_response(document: Any, status: int = 200) -> Response:
@@ -23,6 +30,7 @@ def health(_: Request) -> Response:
 
 
 def events(request: Request) -> Response:
+    """Events after number `after`; waits up to `wait` seconds for the first one."""
     try:
         after, wait = int(request.args.get("after", 0)), float(request.args.get("wait", 0))
     except ValueError as error:
@@ -31,20 +39,80 @@ def events(request: Request) -> Response:
 
 
 def instances(_: Request) -> Response:
-    return json_response([])
+    """Every instance that EC2 still shows, whatever its state."""
+    with current().lock:
+        return json_response([_instance(each) for each in all_instances()])
 
 
 def load_balancers(_: Request) -> Response:
-    return json_response([])
+    return json_response(describe_balancers())
 
 
-def target_health(_: Request) -> Response:
+def target_health(request: Request) -> Response:
+    """Record what health checks found; DescribeTargetHealth answers from it."""
+    report = _body(request, "target_group_arn", "targets")
+    cloud = current()
+    with cloud.lock:
+        known = cloud.target_health.setdefault(report["target_group_arn"], {})
+        known.update({each: (found["state"], found.get("reason", "")) for each, found in report["targets"].items()})
     return json_response({})
 
 
-def spot_interrupt(_: Request) -> Response:
+def spot_interrupt(request: Request) -> Response:
+    """Announce the end of a spot instance in `notice_seconds` (cloud time, default 120); also a `rebalance` if true."""
+    body = _body(request, "instance_id")
+    seconds = body.get("notice_seconds", NOTICE_SECONDS)
+    if not isinstance(seconds, int | float) or seconds < 0:
+        raise BadRequest(f"notice_seconds is {seconds!r}; give a number of seconds from 0")
+    cloud, instance_id = current(), body["instance_id"]
+    with cloud.lock:
+        _living_spot_instance(instance_id)
+        notice, now = cloud.spot.setdefault(instance_id, SpotNotice()), cloud.clock.now()
+        if body.get("rebalance"):
+            notice.rebalance_at = now
+        notice.noticed_at, notice.ends_at = now, now + seconds
+    cloud.events.add(event_log.SPOT_NOTICE, instance_id=instance_id, notice_seconds=seconds)
+    return json_response({"ends_at": cloud.clock.date(now + seconds).isoformat()})
+
+
+def spot_rebalance(request: Request) -> Response:
+    """Give a spot instance a rebalance recommendation.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/rebalance-recommendations.html
+    """
+    cloud, instance_id = current(), _body(request, "instance_id")["instance_id"]
+    with cloud.lock:
+        _living_spot_instance(instance_id)
+        cloud.spot.setdefault(instance_id, SpotNotice()).rebalance_at = cloud.clock.now()
+    cloud.events.add(event_log.SPOT_REBALANCE, instance_id=instance_id)
     return json_response({})
 
 
-def spot_rebalance(_: Request) -> Response:
-    return json_response({})
+def _body(request: Request, *required: str) -> dict[str, Any]:
+    try:
+        body = json.loads(request.get_data())
+    except ValueError as error:
+        raise BadRequest(f"the body is no JSON: {error}") from error
+    if missing := [each for each in required if not isinstance(body, dict) or each not in body]:
+        raise BadRequest(f"the body lacks {', '.join(missing)}")
+    found: dict[str, Any] = body
+    return found
+
+
+def _instance(instance: Any) -> dict[str, Any]:
+    return {
+        "instance_id": instance.id,
+        "state": instance.state,
+        "private_ip": instance.private_ip,
+        "user_data": instance.user_data.decode() if instance.user_data else None,
+        "tags": tags_of(instance),
+    }
+
+
+def _living_spot_instance(instance_id: str) -> None:
+    found = [backend.get_instance_by_id(instance_id) for backend in ec2_backends[ACCOUNT].values()]
+    instance = next(filter(None, found), None)
+    if instance is None or instance.state not in ALIVE:
+        raise NotFound(f"{instance_id} is no running instance; `warmfleet status` lists them")
+    if instance.lifecycle != "spot":
+        raise BadRequest(f"{instance_id} is on-demand: EC2 takes back spot instances only")

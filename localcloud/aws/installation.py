@@ -17,7 +17,21 @@ def backend_classes() -> list[tuple[Any, type]]:
 
     Imported here: importing moto's EC2 takes a second, and must happen after the environment is set.
     """
-    return []
+    from moto.autoscaling.models import autoscaling_backends
+    from moto.ec2.models import ec2_backends
+    from moto.elb.models import elb_backends
+    from moto.elbv2.models import elbv2_backends
+
+    from localcloud.aws.autoscaling.models import LocalAutoScalingBackend
+    from localcloud.aws.ec2.models import LocalEC2Backend
+    from localcloud.aws.elbv2.models import LocalELBBackend, LocalELBv2Backend
+
+    return [
+        (autoscaling_backends, LocalAutoScalingBackend),
+        (ec2_backends, LocalEC2Backend),
+        (elb_backends, LocalELBBackend),
+        (elbv2_backends, LocalELBv2Backend),
+    ]
 
 
 @contextlib.contextmanager

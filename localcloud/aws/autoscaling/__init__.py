@@ -1,0 +1,1 @@
+"""Auto Scaling: moto's groups with the life of their instances put in."""

@@ -1,0 +1,27 @@
+"""EC2 requests, one at a time, and without moto's slip over user data."""
+
+from typing import Any
+
+from moto.ec2.responses import EC2Response
+from moto.ec2.utils import parse_user_data
+
+from localcloud.aws.cloud import current
+
+# mypy: disallow-subclassing-any=False
+
+
+class LocalEC2Response(EC2Response):
+    """moto's EC2 actions under the cloud's lock."""
+
+    def call_action(self) -> Any:
+        with current().lock:
+            return super().call_action()
+
+    def create_launch_template_version(self) -> Any:
+        """CreateLaunchTemplateVersion; moto keeps the user data of versions after the first in a form it refuses later.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateLaunchTemplateVersion.html
+        """
+        data = self._get_param("LaunchTemplateData", {})
+        data["UserData"] = parse_user_data(data.get("UserData"))
+        return super().create_launch_template_version()
