@@ -10,6 +10,8 @@ CODES = frozenset({
     "InvalidGroup.NotFound",
     "InvalidInternetGatewayID.NotFound",
     "InvalidLaunchTemplateId.NotFound",
+    "InvalidLaunchTemplateName.NotFoundException",
+    "InvalidPermission.NotFound",
     "InvalidLaunchTemplateId.NotFoundException",
     "InvalidRoute.NotFound",
     "InvalidRouteTableID.NotFound",

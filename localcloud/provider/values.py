@@ -77,7 +77,7 @@ def has_unknown(value: Any) -> bool:
 
 
 def paths_in(value: Any, path: str = "") -> Iterator[str]:
-    """The path of every leaf, also of empty maps and lists; lists are no level of their own: `overrides.instanceType`."""
+    """The path of every leaf, also of empty maps and lists; lists are no level of it: `overrides.instanceType`."""
     if isinstance(value, Mapping) and value:
         for key, member in value.items():
             yield from paths_in(member, f"{path}.{key}" if path else key)

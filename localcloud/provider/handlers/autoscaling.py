@@ -173,7 +173,7 @@ class LifecycleHook(Handler):
 
     def delete(self, aws: Aws, id_: str, known: Properties) -> None:
         group, name = self._place(id_, known)
-        _describe(aws, group)
+        self.read(aws, id_, known)  # AWS answers for a hook that is gone with a plain validation error, too
         aws.client("autoscaling").delete_lifecycle_hook(AutoScalingGroupName=group, LifecycleHookName=name)
 
     @staticmethod

@@ -15,6 +15,7 @@ from localcloud.provider.handlers.ec2_tags import (
 from localcloud.provider.resource import Aws, chosen, names
 from localcloud.provider.values import Properties
 
+_PLAIN = ("vpcId", "serviceName", "vpcEndpointType", "routeTableIds")
 GATEWAY = "Gateway"  # what AWS makes of an endpoint whose type is not given
 
 
@@ -27,7 +28,7 @@ class VpcEndpoint(Ec2Resource):
     json_inputs = names("policy")
 
     def create(self, aws: Aws, inputs: Properties) -> str:
-        given = chosen(inputs, ("vpcId", "serviceName", "vpcEndpointType", "routeTableIds"))
+        given = chosen({"vpcEndpointType": GATEWAY, **inputs}, _PLAIN)
         if "policy" in inputs:
             given["PolicyDocument"] = inputs["policy"]
         tags = specification("vpc-endpoint", inputs)
@@ -43,7 +44,7 @@ class VpcEndpoint(Ec2Resource):
             "routeTableIds": sorted(endpoint.get("RouteTableIds", [])),
             "serviceName": endpoint["ServiceName"],
             "state": endpoint["State"],
-            "vpcEndpointType": endpoint.get("VpcEndpointType") or GATEWAY,
+            "vpcEndpointType": endpoint["VpcEndpointType"],
             "vpcId": endpoint["VpcId"],
             **tag_outputs(as_mapping(endpoint.get("Tags", [])), aws),
         }
@@ -63,6 +64,7 @@ class VpcEndpoint(Ec2Resource):
         super().update(aws, id_, inputs, known)
 
     def delete(self, aws: Aws, id_: str, known: Properties) -> None:
+        self._describe(aws, id_)  # AWS lists what is deleted for a while
         failed = aws.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[id_]).get("Unsuccessful", [])
         if failed and not failed[0]["Error"]["Code"].endswith("NotFound"):
             raise ProviderError(f"VPC endpoint {id_} cannot be deleted: {failed[0]['Error']}")

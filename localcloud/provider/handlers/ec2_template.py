@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from localcloud.provider.errors import GoneError
 from localcloud.provider.handlers.ec2_tags import (
     TAG_INPUTS,
     TAG_OUTPUTS,
@@ -60,7 +61,10 @@ class LaunchTemplate(Ec2Resource):
 
     def read(self, aws: Aws, id_: str, known: Properties) -> Properties:
         ec2 = aws.client("ec2")
-        template = ec2.describe_launch_templates(LaunchTemplateIds=[id_])["LaunchTemplates"][0]
+        found = ec2.describe_launch_templates(LaunchTemplateIds=[id_])["LaunchTemplates"]
+        if not found:  # AWS would say so with an error
+            raise GoneError(id_)
+        template = found[0]
         reply = ec2.describe_launch_template_versions(LaunchTemplateId=id_, Versions=["$Latest"])
         version = reply["LaunchTemplateVersions"][0]
         data = version["LaunchTemplateData"]
@@ -113,11 +117,13 @@ def _inputs_of(data: dict[str, Any]) -> Properties:
     given: Properties = _texts(camel({key: value for key, value in data.items() if _camel(key) in _DATA}, _RENAMED))
     if data.get("SecurityGroupIds"):
         given["vpcSecurityGroupIds"] = sorted(data["SecurityGroupIds"])
-    if data.get("TagSpecifications"):
-        given["tagSpecifications"] = [
-            {"resourceType": each["ResourceType"], "tags": as_mapping(each.get("Tags", []))}
-            for each in data["TagSpecifications"]
-        ]
+    specifications = [
+        {"resourceType": each["ResourceType"], "tags": as_mapping(each.get("Tags", []))}
+        for each in data.get("TagSpecifications", [])
+        if each["ResourceType"] != "launch-template"  # the template's own tags, which moto puts here too
+    ]
+    if specifications:
+        given["tagSpecifications"] = specifications
     return given
 
 
