@@ -30,7 +30,7 @@ class LocalAws:
     def client(self, service: str, region: str = REGION) -> Any:
         """A boto3 client of this cloud with made-up credentials; the same one each time."""
         if (service, region) not in self._clients:
-            session = boto3.Session("local", "local", region_name=region)
+            session: Any = boto3.Session("local", "local", region_name=region)
             config = Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=30)
             self._clients[service, region] = session.client(service, endpoint_url=self.url, config=config)
         return self._clients[service, region]

@@ -30,6 +30,7 @@ class LocalGroup(FakeAutoScalingGroup):
     """moto's group, which launches and ends instances step by step instead of at once."""
 
     instance_states: list[Member]
+    mixed_instances_policy: dict[str, Any] | None
 
     def __init__(self, **settings: Any) -> None:
         self.activities: deque[Activity] = deque(maxlen=ACTIVITIES_KEPT)
@@ -48,10 +49,12 @@ class LocalGroup(FakeAutoScalingGroup):
     def update(self, **changes: Any) -> None:
         """UpdateAutoScalingGroup; moto forgets the mixed instances policy when it is not given again."""
         kept = self.mixed_instances_policy
-        bounds = [self.min_size, self.max_size]
-        for index, name in enumerate(("min_size", "max_size")):
-            bounds[index] = changes[name] if changes[name] is not None else bounds[index]
-        changes["desired_capacity"] = desired_after_update(self.desired_capacity, *bounds, changes["desired_capacity"])
+        least, most = (
+            present if asked is None else asked
+            for present, asked in ((self.min_size, changes["min_size"]), (self.max_size, changes["max_size"]))
+        )
+        asked = changes["desired_capacity"]
+        changes["desired_capacity"] = desired_after_update(self.desired_capacity, least or 0, most or 0, asked)
         super().update(**changes)
         if not any(changes[each] for each in ("mixed_instances_policy", "launch_template", "launch_config_name")):
             self.mixed_instances_policy = kept

@@ -20,6 +20,8 @@ class Member(InstanceState):
     `template_version` is the launch template's version that it was launched from; None with a launch configuration.
     """
 
+    lifecycle_state: str
+
     def __init__(self, instance: Any, group: Any, template_version: Any, activity: Activity) -> None:
         super().__init__(instance, PENDING, "Healthy", group.new_instances_protected_from_scale_in, group)
         self.template_version = template_version
