@@ -21,16 +21,19 @@ def backend_classes() -> list[tuple[Any, type]]:
     from moto.ec2.models import ec2_backends
     from moto.elb.models import elb_backends
     from moto.elbv2.models import elbv2_backends
+    from moto.s3.models import s3_backends
 
     from localcloud.aws.autoscaling.models import LocalAutoScalingBackend
     from localcloud.aws.ec2.models import LocalEC2Backend
     from localcloud.aws.elbv2.models import LocalELBBackend, LocalELBv2Backend
+    from localcloud.aws.s3.models import LocalS3Backend
 
     return [
         (autoscaling_backends, LocalAutoScalingBackend),
         (ec2_backends, LocalEC2Backend),
         (elb_backends, LocalELBBackend),
         (elbv2_backends, LocalELBv2Backend),
+        (s3_backends, LocalS3Backend),
     ]
 
 
@@ -57,3 +60,6 @@ def installed(cloud: Cloud) -> Iterator[None]:
 
 def prepare() -> None:
     """Fill the empty backends with what an AWS account finds there on its first day (images, parameters)."""
+    from localcloud.aws.images import provide_images
+
+    provide_images()
