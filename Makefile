@@ -1,6 +1,6 @@
 # Every target runs a command that you could type. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint format bench clean requirements cli .venv
+.PHONY: help up down test lint format bench clean requirements cli bundle .venv
 
 SETS := infra node gateway uv
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
@@ -14,7 +14,7 @@ up: .venv/ready ## from nothing to an answer: provision a fleet on the local clo
 down: .venv/ready ## remove every process, file and cloud resource that `make up` made
 	.venv/bin/warmfleet down
 
-test: .venv/ready cli ## unit, stack, aws and contract tests, and the journey through `make up`
+test: .venv/ready cli bundle ## unit, stack, aws and contract tests, and the journey through `make up`
 	.venv/bin/pytest
 
 lint: .venv/ready ## format, lint and types, changing nothing
@@ -26,8 +26,9 @@ format: .venv/ready ## format the code and fix what ruff can fix
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-bench: .venv/ready cli ## measure the speeds that this project promises
+bench: .venv/ready cli bundle ## measure the speeds that this project promises
 	.venv/bin/python tests/benchmarks/bench_gateway.py
+	.venv/bin/python tests/benchmarks/bench_path.py
 
 clean: ## remove .venv and what was built here; the user's cache stays
 	@test ! -e .warmfleet/cloud.json || { echo "the local cloud runs from .venv; first: make down" >&2; exit 1; }
@@ -35,6 +36,9 @@ clean: ## remove .venv and what was built here; the user's cache stays
 
 cli: .venv/ready ## find the Pulumi CLI, or build it once with Go
 	.venv/bin/python -m scripts.pulumi_cli
+
+bundle: .venv/ready ## build what nodes install, once per change
+	.venv/bin/warmfleet service build
 
 requirements: .venv/ready ## pin requirements/*.in by version and hash; UPGRADE=--upgrade takes the newest versions
 	$(COMPILE) $(UPGRADE) requirements/dev.in --output-file requirements/dev.txt
