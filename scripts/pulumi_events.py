@@ -49,7 +49,8 @@ class Update:
         done = [f"{count} {DONE.get(name, name)}" for name, count in self.counts.items() if name not in QUIET]
         if self.counts["same"]:
             done.append(f"{self.counts['same']} unchanged")
-        return ", ".join(done) + ("; " + list(self.under_way.values())[-1] if self.under_way else "")
+        doing = list(self.under_way.values())[-1:]  # the one that began last
+        return "; ".join(part for part in (", ".join(done), *doing) if part)
 
     def result(self) -> str:
         """The finished run in words."""

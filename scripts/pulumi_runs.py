@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from scripts.exit_codes import CommandError
 from scripts.pulumi_events import Update
@@ -76,27 +76,30 @@ class Pulumi:
     def _update(self, arguments: Sequence[str], report: Report) -> Update:
         update = Update()
         with tempfile.TemporaryFile("w+", errors="replace") as said:
-            child = subprocess.Popen(
-                [str(self.path), *arguments, "--yes", "--non-interactive", "--json"],
-                cwd=self.root,
-                env=dict(self.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                text=True,
-                errors="replace",
-                start_new_session=True,  # a terminal's Ctrl-C reaches it once, through us
-            )
-            try:
-                _follow(child, update, report)
-                status = child.wait()
-            except BaseException:
-                end_in_order(child)
-                raise
+            with self._started([*arguments, "--yes", "--non-interactive", "--json"], said) as child:
+                try:
+                    _follow(child, update, report)
+                    status = child.wait()
+                except BaseException:
+                    end_in_order(child)
+                    raise
             said.seek(0)
             if status != 0:
                 raise PulumiError(_failure(arguments[0], status, update, said.read()))
         return update
+
+    def _started(self, arguments: Sequence[str], errors: IO[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(self.path), *arguments],
+            cwd=self.root,
+            env=dict(self.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # a terminal's Ctrl-C reaches it once, through us
+        )
 
 
 def end_in_order(child: subprocess.Popen[str], seconds: float = STOP_SECONDS) -> None:

@@ -1,0 +1,143 @@
+"""`warmfleet models` as processes against moto's S3 and Auto Scaling, reached through the user's own environment."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from cli_checkout import OUTPUTS, Checkout
+from moto.server import ThreadedMotoServer
+
+GGUF = b"GGUF" + bytes(60)
+
+
+@pytest.fixture
+def aws() -> Iterator[dict[str, str]]:
+    """moto's server; gives the environment that leads to it."""
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "made-up",
+        "AWS_SECRET_ACCESS_KEY": "made-up",
+    }
+    server.stop()
+
+
+@pytest.fixture
+def client(aws: dict[str, str]) -> Callable[[str], Any]:
+    def make(service: str) -> Any:
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            region_name="us-east-1",
+            endpoint_url=aws["AWS_ENDPOINT_URL"],
+            aws_access_key_id="made-up",
+            aws_secret_access_key="made-up",
+        )
+
+    return make
+
+
+@pytest.fixture
+def stack(client: Callable[[str], Any]) -> Iterator[Any]:
+    """The bucket and the two groups of the stack; gives the Auto Scaling client."""
+    client("s3").create_bucket(Bucket=OUTPUTS["bucketName"])
+    groups = client("autoscaling")
+    subnet = client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    image = client("ec2").describe_images()["Images"][0]["ImageId"]
+    groups.create_launch_configuration(LaunchConfigurationName="lc", ImageId=image, InstanceType="t3.micro")
+    for name in ("tiny-spot", "tiny-on-demand"):
+        groups.create_auto_scaling_group(
+            AutoScalingGroupName=name, LaunchConfigurationName="lc", MinSize=0, MaxSize=4, VPCZoneIdentifier=subnet
+        )
+    yield groups
+    for name in ("tiny-spot", "tiny-on-demand"):
+        groups.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+    s3 = client("s3")
+    for item in s3.list_objects_v2(Bucket=OUTPUTS["bucketName"]).get("Contents", []):
+        s3.delete_object(Bucket=OUTPUTS["bucketName"], Key=item["Key"])
+    s3.delete_bucket(Bucket=OUTPUTS["bucketName"])
+
+
+def desired(groups: Any) -> dict[str, int]:
+    found = groups.describe_auto_scaling_groups()["AutoScalingGroups"]
+    return {group["AutoScalingGroupName"]: group["DesiredCapacity"] for group in found}
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(GGUF)
+    return path
+
+
+def test_publish_activate_and_roll_back_with_a_fleet_that_is_woken_once(
+    checkout: Checkout, aws: dict[str, str], stack: Any, weights: Path, json_of: Callable[[Any], Any]
+) -> None:
+    def models(*arguments: str) -> Any:
+        return json_of(checkout.run("models", *arguments, "--stack", "dev", "--json", **aws))
+
+    first = models("publish", "tiny", str(weights))
+    assert first["created"] is True
+    assert models("publish", "tiny", str(weights))["created"] is False
+
+    activated = models("activate", "tiny", first["version"])
+    assert activated["woken"] == {"group": "tiny-spot", "nodes": 2}
+    assert desired(stack) == {"tiny-spot": 2, "tiny-on-demand": 0}
+
+    weights.write_bytes(GGUF + b"second")
+    models("publish", "tiny", str(weights), "--version", "two")
+    second = models("activate", "tiny", "two")
+    assert (second["current"], second["previous"], second["woken"]) == ("two", first["version"], None)
+
+    states = {each["version"]: each["state"] for each in models("list")["models"][0]["versions"]}
+    assert states == {"two": "active", first["version"]: "previous"}
+    assert models("rollback", "tiny")["current"] == first["version"]
+
+
+def test_an_unknown_version_and_a_format_with_code_are_refused_in_one_line(
+    checkout: Checkout, aws: dict[str, str], stack: Any, tmp_path: Path
+) -> None:
+    unknown = checkout.run("models", "activate", "tiny", "nine", "--stack", "dev", **aws)
+    assert unknown.returncode == 1
+    assert "tiny has no version nine in bucket models-bucket" in unknown.stderr
+    assert desired(stack) == {"tiny-spot": 0, "tiny-on-demand": 0}
+
+    (tmp_path / "m.bin").write_bytes(b"pickle")
+    code = checkout.run("models", "publish", "tiny", str(tmp_path / "m.bin"), "--stack", "dev", **aws)
+    assert code.returncode == 1
+    assert "may carry code" in code.stderr
+    assert "Traceback" not in unknown.stderr + code.stderr
+
+
+def test_a_model_that_no_fleet_serves_is_not_activated(
+    checkout: Checkout, aws: dict[str, str], stack: Any, weights: Path
+) -> None:
+    checkout.run("models", "publish", "other", str(weights), "--version", "one", "--stack", "dev", **aws)
+    done = checkout.run("models", "activate", "other", "one", "--stack", "dev", **aws)
+    assert done.returncode == 64
+    assert "'other' is not in this stack" in done.stderr
+
+
+def test_status_says_in_words_what_a_new_stack_lacks(
+    checkout: Checkout, aws: dict[str, str], stack: Any, json_of: Callable[[Any], Any]
+) -> None:
+    document = json_of(checkout.run("status", "--stack", "dev", "--json", **aws))
+    missing = " / ".join(document["fleets"][0]["missing"])
+    assert "the gateway gives no report: no gateway answers at http://127.0.0.1:9" in missing
+    assert "no version of tiny is active" in missing
+    assert "all groups of tiny are at 0" in missing
+    assert [group["market"] for group in document["fleets"][0]["groups"]] == ["spot", "on-demand"]
+    plain = checkout.run("status", "--stack", "dev", **aws)
+    assert plain.returncode == 0
+    assert "tiny-spot" in plain.stdout
+
+
+def test_a_silent_aws_is_one_clear_line(checkout: Checkout, aws: dict[str, str]) -> None:
+    nowhere = aws | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+    done = checkout.run("status", "--stack", "dev", **nowhere)
+    assert done.returncode == 1
+    assert "AWS does not answer" in done.stderr
+    assert "Traceback" not in done.stderr

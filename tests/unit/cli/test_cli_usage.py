@@ -1,0 +1,93 @@
+"""Commands that cannot do what was asked: 64 for wrong usage, 1 for a failure, one message, no traceback."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli_checkout import Checkout
+
+COMMANDS = [
+    ["up"], ["down"], ["env"], ["status"], ["ask"], ["logs"], ["doctor"], ["service", "build"],
+    ["models", "publish"], ["models", "list"], ["models", "activate"], ["models", "rollback"],
+]  # fmt: skip
+NEED_THE_CLOUD = [
+    ["env"],
+    ["status"],
+    ["ask", "why?"],
+    ["models", "list"],
+    ["models", "activate", "tiny", "v1"],
+    ["models", "rollback", "tiny"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example_and_json(checkout: Checkout, command: list[str]) -> None:
+    done = checkout.run(*command, "--help", COLUMNS="160", TERM="dumb")
+    assert done.returncode == 0
+    assert f"Example: {'eval' if command == ['env'] else 'warmfleet ' + ' '.join(command)}" in done.stdout
+    assert "--json" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["up", "--nonsense"], ["nonsense"], ["models", "activate", "tiny"], ["up", "--wait", "long"]]
+)
+def test_wrong_usage_is_64_with_the_reason_on_stderr(checkout: Checkout, arguments: list[str]) -> None:
+    done = checkout.run(*arguments)
+    assert done.returncode == 64
+    assert done.stdout == ""
+    assert "Usage:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", NEED_THE_CLOUD, ids=" ".join)
+def test_without_a_local_cloud_a_command_says_how_to_start_it(checkout: Checkout, arguments: list[str]) -> None:
+    done = checkout.run(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "`make up`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_outside_a_checkout_a_command_says_so(checkout: Checkout, tmp_path: Path) -> None:
+    done = subprocess.run(
+        checkout.command("status"), cwd=tmp_path, env=checkout.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 64
+    assert re.search(r"no Pulumi\.yaml in .*: change into a checkout", done.stderr)
+
+
+def test_a_model_that_the_stack_does_not_have_is_named_with_those_that_it_has(checkout: Checkout) -> None:
+    done = checkout.run("ask", "why?", "--model", "huge", "--stack", "dev")
+    assert done.returncode == 64
+    assert "'huge' is not in this stack, which has: tiny" in done.stderr
+
+
+def test_a_stack_that_was_not_built_to_its_end_is_named_with_the_remedy(checkout: Checkout) -> None:
+    (checkout.bin / "outputs.json").write_text('{"region": "us-east-1"}')
+    done = checkout.run("status", "--stack", "dev")
+    assert done.returncode == 1
+    assert "bucketName" in done.stderr
+    assert "pulumi up --stack dev" in done.stderr
+
+
+def test_a_failing_pulumi_is_quoted_without_its_noise(checkout: Checkout) -> None:
+    (checkout.bin / "pulumi").write_text(
+        "#!/bin/sh\n[ $1 = version ] && echo v3.230.0 && exit\n"
+        "echo 'warning: using a language host' >&2; echo \"error: no stack named 'dev' found\" >&2; exit 255\n"
+    )
+    done = checkout.run("status", "--stack", "dev")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "pulumi stack output --json --stack dev: no stack named 'dev' found"
+
+
+def test_down_where_nothing_runs_says_so_and_succeeds(checkout: Checkout) -> None:
+    for _ in range(2):
+        done = checkout.run("down")
+        assert (done.returncode, done.stdout) == (0, "nothing is running, nothing to remove\n")
+    assert checkout.calls() == []
+
+
+def test_env_unset_needs_no_cloud_and_takes_everything_of_pulumi_and_aws_away(checkout: Checkout) -> None:
+    done = checkout.run("env", "--unset", AWS_PROFILE="mine", PULUMI_BACKEND_URL="file:///x")
+    assert done.returncode == 0
+    assert re.search(r"^unset .*AWS_PROFILE.*PULUMI_BACKEND_URL", done.stdout, re.M)
