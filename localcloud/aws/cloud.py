@@ -54,5 +54,7 @@ def current() -> Cloud:
 
 
 def set_current(cloud: Cloud | None) -> None:
-    """Only for `installation`."""
+    """Only for `installation`. Raises RuntimeError when another cloud is there."""
+    if cloud is not None and _current:
+        raise RuntimeError("a local cloud is installed in this process already: one at a time")
     _current[:] = [cloud] if cloud else []

@@ -1,6 +1,7 @@
 """A local AWS inside a test's own process, spoken to over HTTP like the real one."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,12 @@ from localcloud.aws.server import Server
 HOST_SUFFIX = ".0.1"
 
 
+@functools.cache
+def _session() -> Any:
+    """Shared: reading the service models takes longer than most tests."""
+    return boto3.Session("local", "local")
+
+
 @dataclass
 class LocalAws:
     """A served cloud whose time passes only when the test says so: `clock.advance(seconds)`, then `tick()`."""
@@ -30,9 +37,9 @@ class LocalAws:
     def client(self, service: str, region: str = REGION) -> Any:
         """A boto3 client of this cloud with made-up credentials; the same one each time."""
         if (service, region) not in self._clients:
-            session: Any = boto3.Session("local", "local", region_name=region)
             config = Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=30)
-            self._clients[service, region] = session.client(service, endpoint_url=self.url, config=config)
+            client = _session().client(service, region_name=region, endpoint_url=self.url, config=config)
+            self._clients[service, region] = client
         return self._clients[service, region]
 
     def tick(self, times: int = 1) -> None:

@@ -42,12 +42,12 @@ def installed(cloud: Cloud) -> Iterator[None]:
     """From empty moto backends to empty moto backends, with ours in between. One at a time in a process."""
     from moto.core.base_backend import BackendDict
 
+    set_current(cloud)
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # 1,301 old images that nobody uses here
     BackendDict.reset()
     changed = [(each, each.backend, ours) for each, ours in backend_classes()]
     for backends, _, ours in changed:
         backends.backend = ours
-    set_current(cloud)
     try:
         prepare()
         yield

@@ -20,10 +20,8 @@ class ResourceInUseError(AutoscalingClientError):
     code = "ResourceInUse"
 
 
-class NotSimulatedError(AutoscalingClientError):
+class NotSimulatedError(ValidationError):
     """What this cloud does not do fails loudly instead of half-happening."""
-
-    code = "UnsupportedOperation"
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is not simulated by the local cloud (localcloud/aws/autoscaling); try it on AWS")
