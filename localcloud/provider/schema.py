@@ -150,6 +150,12 @@ def _alternative_problems(wanted: Any, value: Any, path: str) -> Iterator[Proble
             yield from _object_problems(origin, value, path)
         else:
             yield Problem(path, f"expected an object ({origin.__name__}), not {value!r}")
+    elif origin is _PulumiAsset and isinstance(value, Asset) and not value.anywhere():
+        yield Problem(
+            path,
+            f"the file {value.path} is named relative to the program's folder, which an attached provider does not "
+            "know; give an absolute path, made from pathlib.Path(__file__).parent",
+        )
     elif (fits := _SCALARS.get(origin)) and not fits(value):
         yield Problem(path, f"expected {_NAMES[origin]}, not {value!r}")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct, Value
@@ -32,6 +33,10 @@ class Asset:
     path: str | None = None
     text: str | None = None
     sha256: str = ""
+
+    def anywhere(self) -> bool:
+        """Whether a process in any folder finds the same content."""
+        return self.path is None or Path(self.path).is_absolute()
 
 
 def decode(struct: Struct) -> Properties:
