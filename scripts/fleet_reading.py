@@ -100,6 +100,7 @@ def _fleet(
         model=outputs.model,
         groups=tuple(_group(group, market, autoscaling) for market, group in present.items()),
         nodes=tuple(nodes),
+        lost_groups=tuple(name for name in outputs.groups if name not in described),
         current=pointer[0].current.version if pointer else None,
         previous=pointer[0].previous.version if pointer and pointer[0].previous else None,
     )

@@ -69,6 +69,7 @@ class FleetState:
     nodes: tuple[Node, ...]
     current: str | None
     previous: str | None = None
+    lost_groups: tuple[str, ...] = ()  # in the stack's outputs, but not in Auto Scaling
 
     @property
     def ready(self) -> tuple[Node, ...]:
@@ -97,13 +98,15 @@ def why_missing(fleet: FleetState, gateway: str | None, troubles: Iterable[Troub
     """
     reasons = [f"{each.resource}: {each.text}; {each.remedy}" for each in troubles]
     reasons += [f"the gateway gives no report: {gateway}"] if gateway else []
+    for name in fleet.lost_groups:
+        reasons.append(f"Auto Scaling group {name} does not exist: `pulumi refresh`, then `pulumi up`")
     desired = sum(group.desired for group in fleet.groups)
     if fleet.current is None:
         reasons.append(
             f"no version of {fleet.model} is active: `warmfleet models publish {fleet.model} PATH`, then "
             f"`warmfleet models activate {fleet.model} VERSION`"
         )
-    if desired == 0:
+    if fleet.groups and desired == 0:
         reasons.append(f"all groups of {fleet.model} are at 0: `warmfleet models activate` wakes them")
     for group in fleet.groups:
         reasons += _of_group(group)

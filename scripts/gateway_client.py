@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -157,7 +158,8 @@ async def _explained(url: str, work: Any) -> Any:
     except TimeoutError as error:
         raise GatewayError(f"{url} went silent; `warmfleet status` says what is missing") from error
     except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError) as error:
-        text = f"no gateway answers at {url} ({error}); `warmfleet status` says what is missing"
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        text = f"no gateway answers at {url} ({reason}); `warmfleet status` says what is missing"
         raise GatewayUnreachableError(text) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise GatewayError(f"{url}: {type(error).__name__}: {error}") from error

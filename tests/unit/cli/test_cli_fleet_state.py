@@ -52,6 +52,11 @@ def test_a_suspended_launch_process_is_named() -> None:
     assert "Launch process is suspended" in only(why_missing(replace(FLEET, groups=(group,), nodes=()), None))
 
 
+def test_a_group_that_somebody_deleted_is_named() -> None:
+    lost = replace(FLEET, groups=(), nodes=(), lost_groups=("tiny-spot",))
+    assert only(why_missing(lost, None)).startswith("Auto Scaling group tiny-spot does not exist")
+
+
 def test_a_node_that_downloads_is_held_by_its_launch_hook() -> None:
     node = replace(NODE, lifecycle="Pending:Wait", state="downloading", version=None, routable=False)
     text = only(why_missing(replace(FLEET, nodes=(node,)), None))
