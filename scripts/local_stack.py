@@ -5,7 +5,8 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,6 +17,8 @@ from scripts.root import LOCAL_STACK
 
 RUN_FILE = "stack-cloud-id"
 COMMAND_LOCK = "command.lock"
+WAIT_SECONDS = 60.0
+POLL_SECONDS = 0.2
 
 
 class Found(Enum):
@@ -69,17 +72,21 @@ class Backend:
                 return True
         return False
 
-    def left_locked(self) -> bool:
-        """Whether a CLI that no longer runs has left its lock.
+    def left_locked(self, say: Callable[[str], None], *, wait_seconds: float = WAIT_SECONDS) -> bool:
+        """Whether a CLI that no longer runs has left its lock; one that is still at work is waited for.
 
         Raises:
-            CommandError: the CLI that holds the lock is at work.
+            CommandError: it is at work for longer than `wait_seconds`.
         """
-        if pid := self.locked_by():
-            raise CommandError(
-                f"pulumi (process {pid}) is at work on stack {LOCAL_STACK}: wait for its end, or end it with "
-                f"`kill -INT {pid}`"
-            )
+        deadline = time.monotonic() + wait_seconds
+        while pid := self.locked_by():
+            if time.monotonic() >= deadline:
+                raise CommandError(
+                    f"pulumi (process {pid}) has been at work on stack {LOCAL_STACK} for {wait_seconds:g} s: wait for "
+                    f"its end, or end it with `kill -INT {pid}`"
+                )
+            say(f"waiting for the end of pulumi (process {pid}), which is at work on stack {LOCAL_STACK}")
+            time.sleep(POLL_SECONDS)
         return any(self._locks())
 
     def locked_by(self) -> int | None:

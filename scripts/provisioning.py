@@ -65,7 +65,9 @@ def _cloud(root: Path, environ: Mapping[str, str], step: Step) -> tuple[control.
     backend = Backend(Places.of(root))
     running, notes = control.running(root), list[str]()
     try:
-        if running and not backend.locked_by() and backend.half_done():
+        if running:
+            backend.left_locked(step.say)
+        if running and backend.half_done():
             notes.append("an earlier run was killed while it made resources: building anew")
             step.say(notes[-1])
             control.stop(root, report=step.say)
@@ -95,7 +97,7 @@ def _stack(root: Path, pulumi: Pulumi, cloud: control.CloudState, step: Step) ->
     backend = Backend(Places.of(root))
     refresh = backend.compare(cloud.run_id) is Found.UNKNOWN
     backend.record(cloud.run_id)
-    if backend.left_locked():
+    if backend.left_locked(step.say):
         step.say("removing the lock of a run that was killed")
         pulumi.cancel(LOCAL_STACK)
     pulumi.select(LOCAL_STACK)

@@ -53,7 +53,7 @@ def _destroy(root: Path, cloud: control.CloudState, environ: Mapping[str, str], 
     try:
         with steps.step("destroy") as step:
             pulumi = pulumi_for(root, cloud, environ, find_cli(root, environ, step.say))
-            if backend.left_locked():
+            if backend.left_locked(step.say):
                 pulumi.cancel(LOCAL_STACK)
             step.result = pulumi.destroy(LOCAL_STACK, step.say).result()
     except CommandError as error:

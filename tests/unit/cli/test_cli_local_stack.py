@@ -13,6 +13,10 @@ from scripts.exit_codes import CommandError
 from scripts.local_stack import Backend, Found, command_lock
 
 
+def quiet(_: str) -> None:
+    """Nobody listens."""
+
+
 @pytest.fixture
 def backend(tmp_path: Path) -> Backend:
     made = Backend(Places.of(tmp_path))
@@ -70,16 +74,16 @@ def test_a_state_file_that_cannot_be_read_is_half_done(backend: Backend) -> None
 
 
 def test_the_lock_of_a_cli_that_is_gone_is_left_over(backend: Backend) -> None:
-    assert not backend.left_locked()
+    assert not backend.left_locked(quiet)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     lock(backend, ended.pid)
-    assert backend.left_locked()
+    assert backend.left_locked(quiet)
 
 
 def test_the_lock_of_a_reused_process_id_is_left_over(backend: Backend) -> None:
     lock(backend, os.getpid())
-    assert backend.left_locked()
+    assert backend.left_locked(quiet)
 
 
 def test_the_lock_of_a_cli_at_work_is_respected_and_names_it(backend: Backend, tmp_path: Path) -> None:
@@ -88,10 +92,28 @@ def test_the_lock_of_a_cli_at_work_is_respected_and_names_it(backend: Backend, t
     with subprocess.Popen([program, "60"]) as at_work:
         try:
             lock(backend, at_work.pid)
-            with pytest.raises(CommandError, match=rf"pulumi \(process {at_work.pid}\) is at work on stack local"):
-                backend.left_locked()
+            with pytest.raises(
+                CommandError, match=rf"pulumi \(process {at_work.pid}\) has been at work on stack local"
+            ):
+                backend.left_locked(quiet, wait_seconds=0.3)
         finally:
             at_work.kill()
+
+
+def test_a_cli_that_is_about_to_end_is_waited_for(backend: Backend, tmp_path: Path) -> None:
+    program = tmp_path / "pulumi"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "60"]) as at_work:
+        lock(backend, at_work.pid)
+        said: list[str] = []
+
+        def say(text: str) -> None:
+            said.append(text)
+            at_work.kill()
+            at_work.wait()
+
+        assert backend.left_locked(say)
+    assert f"waiting for the end of pulumi (process {at_work.pid})" in said[0]
 
 
 def test_a_second_command_is_refused_while_the_first_is_at_work(tmp_path: Path) -> None:
