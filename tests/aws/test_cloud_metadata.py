@@ -273,6 +273,52 @@ async def test_a_node_reads_its_identity_and_sees_no_reason_to_leave(endpoint: s
         assert not await metadata.rebalance_recommended()
 
 
+def launch_spot_group(aws: LocalAws) -> str:
+    """A group called nodes with one spot instance in service: its id."""
+    ec2, autoscaling = aws.client("ec2"), aws.client("autoscaling")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    options = {"HttpTokens": "required", "InstanceMetadataTags": "enabled"}
+    data = {"ImageId": "ami-00000001", "InstanceType": "g6.xlarge", "MetadataOptions": options}
+    ec2.create_launch_template(LaunchTemplateName="nodes", LaunchTemplateData=data)
+    template = {"LaunchTemplateSpecification": {"LaunchTemplateName": "nodes", "Version": "$Latest"}}
+    autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName="nodes",
+        MinSize=0,
+        MaxSize=1,
+        DesiredCapacity=1,
+        VPCZoneIdentifier=subnet,
+        MixedInstancesPolicy={
+            "LaunchTemplate": template,
+            "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 0},
+        },
+    )
+    aws.tick(3)
+    (member,) = autoscaling.describe_auto_scaling_instances()["AutoScalingInstances"]
+    assert member["LifecycleState"] == "InService"
+    return str(member["InstanceId"])
+
+
+async def test_a_node_learns_its_group_and_that_ec2_takes_its_instance(aws: LocalAws):
+    instance_id = launch_spot_group(aws)
+    async with aiohttp.ClientSession() as http:
+        metadata = InstanceMetadata(http, f"{aws.url}/_local/metadata/{instance_id}")
+        assert (await metadata.identity()).group == "nodes"
+        assert await metadata.get("meta-data/instance-life-cycle") == "spot"
+        assert await metadata.target_lifecycle_state() == "InService"
+        assert (await metadata.spot_action(), await metadata.rebalance_recommended()) == (None, False)
+        announced = {"instance_id": instance_id, "notice_seconds": 120, "rebalance": True}
+        async with http.post(f"{aws.url}/_local/spot/interrupt", json=announced) as answer:
+            assert answer.status == 200
+        action = await metadata.spot_action()
+        assert action is not None
+        assert action[0] == "terminate"
+        assert await metadata.get("meta-data/spot/termination-time") == action[1].strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert await metadata.rebalance_recommended()
+        aws.pass_seconds(121)
+        assert await metadata.get("meta-data/instance-id") is None
+
+
 async def test_a_node_gets_a_new_token_when_its_own_has_expired(aws: LocalAws, endpoint: str):
     async with aiohttp.ClientSession() as http:
         metadata = InstanceMetadata(http, endpoint)
