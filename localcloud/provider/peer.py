@@ -12,6 +12,7 @@ from localcloud.places import FOLDER
 from localcloud.provider.errors import RefusedError
 
 BACKEND = "PULUMI_BACKEND_URL"
+MAPPED = "0000000000000000FFFF0000"  # an IPv4 address as IPv6, in /proc/net/tcp6
 _REMEDY = 'run `eval "$(warmfleet env)"` in that shell first'
 
 
@@ -75,10 +76,11 @@ def _inode(peer: str, port: int, proc: Path) -> str | None:
     if kind != "ipv4" or not peer_port.isdecimal():
         return None
     wanted = _hexadecimal(host, int(peer_port)), _hexadecimal(host, port)
-    for line in (proc / "net" / "tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if (fields[1], fields[2]) == wanted:
-            return fields[9]
+    for table, prefix in (("tcp", ""), ("tcp6", MAPPED)):  # gRPC's C core opens sockets of both kinds in one
+        for line in (proc / "net" / table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if (fields[1].removeprefix(prefix), fields[2].removeprefix(prefix)) == wanted:
+                return fields[9]
     return None
 
 
@@ -90,6 +92,13 @@ def _hexadecimal(host: str, port: int) -> str:
 
 def _holds(folder: Path, socket: str) -> bool:
     try:
-        return any(os.readlink(entry.path) == socket for entry in os.scandir(folder / "fd"))
+        return any(_target(folder / "fd" / name) == socket for name in os.listdir(folder / "fd"))
     except OSError:  # another user's process, or one that has just ended
         return False
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return os.readlink(descriptor)
+    except FileNotFoundError:  # closed since it was listed: a busy CLI does that all the time
+        return ""

@@ -53,7 +53,8 @@ def problems(token: str, inputs: Properties) -> list[Problem]:
     except UnknownTypeError as error:
         return [Problem("", str(error))]
     found = list(_object_problems(arguments_class(token), inputs, ""))
-    return [*found, *_unsupported(token, handler.inputs, inputs, _file_of(handler), found)]
+    found = [*found, *_unsupported(token, handler.inputs, inputs, _file_of(handler), found)]
+    return sorted(found, key=lambda problem: problem.path)  # the wire keeps no order
 
 
 def provider_problems(inputs: Properties) -> list[Problem]:
