@@ -10,11 +10,12 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from localcloud.aws import ticking
+from localcloud.aws import ticking as time_passing
 from localcloud.aws.clock import ManualClock
 from localcloud.aws.cloud import REGION, Cloud
 from localcloud.aws.installation import installed
 from localcloud.aws.server import Server
+from localcloud.aws.ticker import Ticker
 
 HOST_SUFFIX = ".0.1"
 
@@ -45,7 +46,7 @@ class LocalAws:
     def tick(self, times: int = 1) -> None:
         """Let everything happen that is due. A launched instance runs a tick later, is in service one more later."""
         for _ in range(times):
-            ticking.tick(self.cloud)
+            time_passing.tick(self.cloud)
 
     def pass_seconds(self, seconds: float) -> None:
         """Advance the clock and tick."""
@@ -54,10 +55,15 @@ class LocalAws:
 
 
 @contextlib.contextmanager
-def local_aws(prefix: str = "127.0", time_scale: float = 1.0) -> Iterator[LocalAws]:
+def local_aws(prefix: str = "127.0", time_scale: float = 1.0, *, ticking: bool = False) -> Iterator[LocalAws]:
     """Serve a fresh cloud at PREFIX.0.1; afterwards nothing is left of it, and moto is as it was.
 
-    One at a time in a process. No thread lets time pass.
+    One at a time in a process.
+
+    Args:
+        prefix: the /16 to live on.
+        time_scale: cloud seconds per real second, in the dates that the cloud tells.
+        ticking: have a thread tick, so that launches happen by themselves; the clock still stands until it is advanced.
     """
     kept = os.environ.get("MOTO_EC2_LOAD_DEFAULT_AMIS")
     clock = ManualClock(time_scale)
@@ -66,9 +72,14 @@ def local_aws(prefix: str = "127.0", time_scale: float = 1.0) -> Iterator[LocalA
         server = Server(prefix + HOST_SUFFIX)
         server.start()
         aws = LocalAws(server.url, cloud, clock)
+        ticker = Ticker(aws.tick) if ticking else None
         try:
+            if ticker:
+                ticker.start()
             yield aws
         finally:
+            if ticker:
+                ticker.stop()
             cloud.events.close()
             for client in aws._clients.values():
                 client.close()

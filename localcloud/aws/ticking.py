@@ -1,6 +1,7 @@
 """One step of time over all parts of the cloud."""
 
 from localcloud.aws.cloud import ACCOUNT, Cloud
+from localcloud.aws.defects import attempt
 
 
 def tick(cloud: Cloud) -> None:
@@ -11,6 +12,6 @@ def tick(cloud: Cloud) -> None:
 
     with cloud.lock:
         for ec2 in list(ec2_backends[ACCOUNT].values()):
-            ec2.tick()
+            attempt("EC2", ec2.tick)
         for region in list(ec2_backends[ACCOUNT]):
             autoscaling_backends[ACCOUNT][region].tick()

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import boto3
+import pytest
 from moto import mock_aws
 
 from inference_service import contract
@@ -117,9 +118,28 @@ def test_each_cloud_is_empty_at_first_and_moto_is_itself_afterwards():
         assert not instance["PrivateIpAddress"].startswith("127.")
 
 
-def test_a_second_cloud_in_one_process_is_refused(aws: LocalAws):
-    import pytest
+def test_a_ticking_cloud_launches_by_itself():
+    with local_aws(prefix="127.9", ticking=True) as aws:
+        ec2, asg = aws.client("ec2"), aws.client("autoscaling")
+        ec2.create_launch_template(
+            LaunchTemplateName="template", LaunchTemplateData={"ImageId": "ami-1", "InstanceType": "t3.small"}
+        )
+        asg.create_auto_scaling_group(
+            AutoScalingGroupName="g",
+            MinSize=1,
+            MaxSize=1,
+            AvailabilityZones=["us-east-1a"],
+            LaunchTemplate={"LaunchTemplateName": "template"},
+        )
+        seen = 0
+        while events := aws.cloud.events.after(seen, 30):
+            seen = events[-1]["seq"]
+            if "InService" in [each.get("state") for each in events]:
+                break
+        assert events
 
+
+def test_a_second_cloud_in_one_process_is_refused(aws: LocalAws):
     with pytest.raises(RuntimeError, match="one at a time"), local_aws(prefix="127.10"):
         pass
     assert aws.client("ec2").describe_vpcs()["Vpcs"]

@@ -158,6 +158,50 @@ def test_a_group_with_instances_is_deleted_with_force_only(aws: LocalAws, fleet:
     assert fleet.refusal(fleet.asg.delete_auto_scaling_group, AutoScalingGroupName="g")[0] == "ValidationError"
 
 
+def test_a_deleted_groups_instances_are_no_targets_any_more(aws: LocalAws, fleet: Any):
+    targets = fleet.elb.create_target_group(Name="t", Protocol="HTTP", Port=80, VpcId=fleet.vpc)["TargetGroups"][0]
+    arn = targets["TargetGroupArn"]
+    fleet.group(DesiredCapacity=1, TargetGroupARNs=[arn])
+    aws.tick(2)
+    fleet.asg.delete_auto_scaling_group(AutoScalingGroupName="g", ForceDelete=True)
+    assert fleet.elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"] == []
+
+
+def test_what_instances_used_can_be_deleted_after_them(aws: LocalAws, fleet: Any):
+    security = fleet.ec2.create_security_group(GroupName="node", Description="d", VpcId=fleet.vpc)["GroupId"]
+    template = fleet.template(SecurityGroupIds=[security])
+    fleet.group(DesiredCapacity=1, LaunchTemplate={"LaunchTemplateId": template})
+    aws.tick(2)
+    fleet.asg.delete_auto_scaling_group(AutoScalingGroupName="g", ForceDelete=True)
+    fleet.ec2.delete_security_group(GroupId=security)
+    for subnet in fleet.subnets:
+        fleet.ec2.delete_subnet(SubnetId=subnet)
+    fleet.ec2.delete_vpc(VpcId=fleet.vpc)
+
+
+@pytest.mark.parametrize("missing", ["ImageId", "InstanceType"])
+def test_a_template_without_image_or_type_makes_no_group(fleet: Any, missing: str):
+    template = fleet.template(**{missing: ""})
+    code, text = fleet.refusal(fleet.group, LaunchTemplate={"LaunchTemplateId": template})
+    assert (code, text.endswith(f"the parameter {missing}")) == ("ValidationError", True)
+    assert fleet.asg.describe_auto_scaling_groups()["AutoScalingGroups"] == []
+
+
+def test_actions_on_an_unknown_group_are_refused(fleet: Any):
+    unknown = {"AutoScalingGroupName": "nobody"}
+    tag = {"ResourceId": "nobody", "ResourceType": "auto-scaling-group", "Key": "k", "Value": "v"}
+    calls = [
+        (fleet.asg.set_desired_capacity, {**unknown, "DesiredCapacity": 1}),
+        (fleet.asg.suspend_processes, {**unknown, "ScalingProcesses": ["Launch"]}),
+        (fleet.asg.attach_load_balancer_target_groups, {**unknown, "TargetGroupARNs": ["arn"]}),
+        (fleet.asg.describe_lifecycle_hooks, unknown),
+        (fleet.asg.describe_scaling_activities, unknown),
+        (fleet.asg.create_or_update_tags, {"Tags": [{**tag, "PropagateAtLaunch": True}]}),
+    ]
+    for call, arguments in calls:
+        assert fleet.refusal(call, **arguments)[0] == "ValidationError"
+
+
 def test_suspended_processes_are_respected(aws: LocalAws, fleet: Any):
     fleet.group(DesiredCapacity=1)
     fleet.asg.suspend_processes(AutoScalingGroupName="g", ScalingProcesses=["Launch"])
@@ -206,6 +250,16 @@ def test_a_defect_in_one_group_is_shown_and_spares_the_others(aws: LocalAws, fle
     aws.tick(2)
     assert list(fleet.states("bad").values()) == ["InService"]
     assert fleet.call("health")[1]["failures"] == {}
+
+
+def test_a_defect_in_ec2_does_not_stop_time_for_groups(aws: LocalAws, fleet: Any, monkeypatch: Any):
+    fleet.group(DesiredCapacity=1)
+    from localcloud.aws.ec2.models import LocalEC2Backend
+
+    monkeypatch.setattr(LocalEC2Backend, "tick", lambda backend: {}["a defect"])
+    aws.tick()
+    assert list(fleet.states().values()) == ["Pending"]
+    assert "a defect" in fleet.call("health")[1]["failures"]["EC2"]
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,26 @@ def test_deleting_a_hook_releases_the_instances_it_holds(aws: LocalAws, fleet: A
     assert waiting not in fleet.states()
 
 
+def test_deleting_a_hook_leaves_a_terminating_instance_to_its_other_hooks(aws: LocalAws, fleet: Any, waiting: str):
+    fleet.asg.put_lifecycle_hook(AutoScalingGroupName="g", **{**TERMINATE, "LifecycleHookName": "second"})
+    fleet.complete("boot", waiting)
+    fleet.asg.set_desired_capacity(AutoScalingGroupName="g", DesiredCapacity=0)
+    aws.tick()
+    fleet.asg.delete_lifecycle_hook(AutoScalingGroupName="g", LifecycleHookName="drain")
+    assert fleet.states() == {waiting: "Terminating:Wait"}
+    fleet.complete("second", waiting)
+    assert fleet.states() == {}
+
+
+def test_abandoning_one_hook_of_a_terminating_instance_spares_it_the_others(aws: LocalAws, fleet: Any, waiting: str):
+    fleet.asg.put_lifecycle_hook(AutoScalingGroupName="g", **{**TERMINATE, "LifecycleHookName": "second"})
+    fleet.complete("boot", waiting)
+    fleet.asg.set_desired_capacity(AutoScalingGroupName="g", DesiredCapacity=0)
+    aws.tick()
+    fleet.complete("drain", waiting, "ABANDON")
+    assert fleet.states() == {}
+
+
 def test_time_runs_faster_by_the_time_scale():
     from localcloud.aws.clock import Clock
 

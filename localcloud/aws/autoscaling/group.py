@@ -14,7 +14,8 @@ from moto.autoscaling.models import FakeAutoScalingGroup
 from localcloud.aws import event_log
 from localcloud.aws.autoscaling import causes, hooks, lifecycle
 from localcloud.aws.autoscaling.activity import CANCELLED, Activity
-from localcloud.aws.autoscaling.capacity import DISTRIBUTION_DEFAULTS, desired_after_update, first_to_go
+from localcloud.aws.autoscaling.capacity import DISTRIBUTION_DEFAULTS, desired_after_update, first_to_go, override_types
+from localcloud.aws.autoscaling.errors import ValidationError
 from localcloud.aws.autoscaling.launch import launch
 from localcloud.aws.autoscaling.member import Member
 from localcloud.aws.cloud import current
@@ -82,6 +83,23 @@ class LocalGroup(FakeAutoScalingGroup):
         """The launch template's version that the group names; None with a launch configuration."""
         template = self.ec2_launch_template
         return template.get_version(self.launch_template_version) if template else None
+
+    def check_template(self) -> None:
+        """Raises ValidationError for a launch template that no instance can be launched from.
+
+        https://docs.aws.amazon.com/autoscaling/ec2/userguide/ts-as-launch-template.html
+        """
+        version = self.template_version()
+        needed = () if version is None else (("ImageId", version.image_id), ("InstanceType", self.types()[0]))
+        if missing := [name for name, value in needed if not value]:
+            raise ValidationError(
+                "You must use a valid fully-formed launch template. The request must contain the parameter "
+                + " and ".join(missing)
+            )
+
+    def types(self) -> list[str]:
+        """Instance types to try, in order."""
+        return override_types(self.mixed_instances_policy, self.instance_type)
 
     def places(self) -> list[tuple[str | None, str]]:
         """Subnet and zone of each place to launch into."""
@@ -174,8 +192,8 @@ class LocalGroup(FakeAutoScalingGroup):
             self.ec2_backend.terminate_instances([member.instance_id])
         member.activity.finish()
         member.move(lifecycle.TERMINATED)
-        self.instance_states = [each for each in self.instance_states if each is not member]
         self.autoscaling_backend.update_attached_target_groups(self.name)
+        self.instance_states = [each for each in self.instance_states if each is not member]
 
     def _hold(self, member: Member, transition: str, state: str) -> None:
         now = current().clock.now()

@@ -7,7 +7,7 @@ from moto.core.exceptions import ServiceException
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from localcloud.aws.autoscaling.activity import FAILED
-from localcloud.aws.autoscaling.capacity import ON_DEMAND, SPOT, emptiest_first, on_demand_wanted, override_types
+from localcloud.aws.autoscaling.capacity import ON_DEMAND, SPOT, emptiest_first, on_demand_wanted
 from localcloud.aws.autoscaling.member import Member
 from localcloud.aws.ec2.errors import InvalidInstanceTypeError
 
@@ -27,7 +27,7 @@ def launch(group: Any) -> bool:
     zones = [each.availability_zone for each in counted]
     for subnet, zone in emptiest_first(group.places(), lambda place: place[1], zones):
         reason: Exception | None = None
-        for instance_type in override_types(group.mixed_instances_policy, group.instance_type):
+        for instance_type in group.types():
             try:
                 instance = _run(group, market, subnet, zone, instance_type)
             except REFUSALS as error:

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import structlog
 from moto.autoscaling.models import AutoScalingBackend
 
-from localcloud.aws import event_log
 from localcloud.aws.autoscaling import causes, hooks
 from localcloud.aws.autoscaling.activity import Activity
 from localcloud.aws.autoscaling.capacity import check_bounds, check_decrement, check_desired
@@ -19,6 +17,7 @@ from localcloud.aws.autoscaling.group import LocalGroup
 from localcloud.aws.autoscaling.member import Member
 from localcloud.aws.autoscaling.notices import act_on_notices
 from localcloud.aws.cloud import current
+from localcloud.aws.defects import attempt
 
 # mypy: disallow-subclassing-any=False
 
@@ -29,6 +28,10 @@ class LocalAutoScalingBackend(AutoScalingBackend):
     """Auto Scaling of one region."""
 
     autoscaling_groups: dict[str, LocalGroup]
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.autoscaling_groups = _Groups()
 
     # --- Groups.
 
@@ -49,6 +52,7 @@ class LocalAutoScalingBackend(AutoScalingBackend):
         check_bounds(given["min_size"], given["max_size"], given["desired_capacity"])
         given["health_check_period"] = given["health_check_period"] or 0
         group = LocalGroup(autoscaling_backend=self, ec2_backend=self.ec2_backend, **given)
+        group.check_template()
         self.autoscaling_groups[name] = group
         return group
 
@@ -91,8 +95,6 @@ class LocalAutoScalingBackend(AutoScalingBackend):
 
     def group(self, name: str) -> LocalGroup:
         """Raises ValidationError when there is none of this name."""
-        if name not in self.autoscaling_groups:
-            raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
         return self.autoscaling_groups[name]
 
     # --- Instances.
@@ -200,14 +202,14 @@ class LocalAutoScalingBackend(AutoScalingBackend):
     # --- Time.
 
     def tick(self) -> None:
-        """One step for every group; a defect in one is logged, shown at /_local/health, and spares the others."""
-        act_on_notices(self)
+        """One step for every group; a defect in one spares the others."""
+        attempt("spot notices", lambda: act_on_notices(self))
         for name, group in list(self.autoscaling_groups.items()):
-            try:
-                group.tick()
-                current().tick_failures.pop(name, None)
-            except Exception as error:
-                if current().tick_failures.get(name) != repr(error):
-                    structlog.get_logger().exception("a group cannot go on", group=name)
-                    current().events.add(event_log.TICK_FAILED, group=name, error=repr(error))
-                current().tick_failures[name] = repr(error)
+            attempt(name, group.tick)
+
+
+class _Groups(dict[str, LocalGroup]):
+    """moto's actions look groups up without asking whether they exist, which would be an internal error."""
+
+    def __missing__(self, name: str) -> LocalGroup:
+        raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")

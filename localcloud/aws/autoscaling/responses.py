@@ -9,7 +9,7 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.aws.autoscaling.errors import NotSimulatedError, ValidationError
 from localcloud.aws.autoscaling.group import LocalGroup
-from localcloud.aws.autoscaling.hooks import check_hook, check_result
+from localcloud.aws.autoscaling.hooks import ABANDON, CONTINUE, check_hook, check_result
 from localcloud.aws.autoscaling.member import Member
 from localcloud.aws.autoscaling.models import LocalAutoScalingBackend
 from localcloud.aws.cloud import current
@@ -102,7 +102,8 @@ class LocalAutoScalingResponse(AutoScalingResponse):
         if not self.autoscaling_backend.describe_lifecycle_hooks(group.name, [name]):
             raise ValidationError(f"No Lifecycle Hook found with name {name} for group {group.name}")
         for member in [each for each in group.instance_states if name in each.waits]:
-            group.complete(member, name, "ABANDON")
+            group.complete(member, name, ABANDON if member.counted else CONTINUE)
+            group.step(member)
         self.autoscaling_backend.delete_lifecycle_hook(group.name, name)
         return EmptyResult()
 

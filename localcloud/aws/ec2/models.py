@@ -89,6 +89,7 @@ class LocalEC2Backend(EC2Backend):
         instance.state_reason.message = "Server.SpotInstanceTermination: Spot instance termination"
 
     def _begin(self, instance: Any, asked: str | None) -> None:
+        instance.nics[0].delete_on_termination = True  # moto keeps it, and with it the security group in use
         if asked is None:
             address = current().addresses.take_instance()
             instance.nics[0].private_ip_address = address
