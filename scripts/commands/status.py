@@ -9,7 +9,7 @@ from scripts.root import LOCAL_STACK
 
 if TYPE_CHECKING:
     from scripts.fleet_reading import Reading
-    from scripts.fleet_state import FleetState
+    from scripts.fleet_state import FleetState, Node
 
 
 def status(stack: StackOption = LOCAL_STACK, as_json: JsonFlag = False) -> None:
@@ -74,26 +74,27 @@ def _show(fleet: "FleetState", reading: "Reading") -> None:
         [group.market, group.name, f"{group.in_service} of {group.desired}", f"0 to {group.most}"]
         for group in fleet.groups
     ]
-    terminal.out().print(terminal.table("group", "name", "in service", "bounds", rows=rows))
+    if rows:
+        terminal.out().print(terminal.table("group", "name", "in service", "bounds", rows=rows))
     if fleet.nodes:
         terminal.say()
         terminal.out().print(terminal.table(*NODE_COLUMNS, rows=[_row(node) for node in fleet.nodes]))
+    for node in fleet.nodes:
+        if phases := warm_up(node):
+            terminal.say(f"warm-up  {node.instance_id}: {phases}")
     for reason in why_missing(fleet, reading.silence, reading.troubles):
         terminal.say(f"  - {reason}", style="yellow")
 
 
-NODE_COLUMNS = ("node", "type", "market", "zone", "lifecycle", "state", "version", *contract.WARM_UP_PHASES)
+NODE_COLUMNS = ("node", "type", "market", "zone", "lifecycle", "state", "version")
 
 
-def _row(node: Any) -> list[str]:
-    phases = [node.warm_up_seconds.get(phase) for phase in contract.WARM_UP_PHASES]
-    return [
-        node.instance_id,
-        node.instance_type,
-        node.market,
-        node.zone,
-        node.lifecycle,
-        node.doing(),
-        node.version or "-",
-        *("-" if seconds is None else f"{seconds:.2f} s" for seconds in phases),
-    ]
+def _row(node: "Node") -> list[str]:
+    version = node.version or "-"
+    return [node.instance_id, node.instance_type, node.market, node.zone, node.lifecycle, node.doing(), version]
+
+
+def warm_up(node: "Node") -> str:
+    """The node's phases in seconds, as far as they are over."""
+    known = ((phase, node.warm_up_seconds.get(phase)) for phase in contract.WARM_UP_PHASES)
+    return ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in known if seconds is not None)
