@@ -125,6 +125,39 @@ def test_the_checksum_of_an_upload_in_parts_ends_with_their_number(s3: Any):
         assert (answer["ChecksumSHA256"], answer["ChecksumType"]) == (expected, "COMPOSITE")
 
 
+def test_an_upload_in_parts_ends_only_with_the_checksum_of_each_part(s3: Any):
+    upload = start(s3, "k")
+    tag = s3.upload_part(**upload, PartNumber=1, Body=BODY, ChecksumSHA256=sha256(BODY))["ETag"]
+    part = {"PartNumber": 1, "ETag": tag}
+    with pytest.raises(ClientError) as refused:
+        s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
+    assert refusal(refused)[:2] == (400, "InvalidRequest")
+    assert "sha256" in refusal(refused)[2]
+    assert "part 1" in refusal(refused)[2]
+    wrong = {**part, "ChecksumSHA256": sha256(b"other")}
+    with pytest.raises(ClientError, match="InvalidPart"):
+        s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [wrong]})
+    assert s3.list_objects_v2(Bucket="models")["KeyCount"] == 0
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{**part, "ChecksumSHA256": sha256(BODY)}]})
+    assert s3.get_object(Bucket="models", Key="k")["Body"].read() == BODY
+
+
+def test_a_part_with_another_kind_of_checksum_than_its_upload_is_refused(s3: Any):
+    upload = start(s3, "k")
+    with pytest.raises(ClientError) as refused:  # boto3 sends CRC32 where it is not told otherwise
+        s3.upload_part(**upload, PartNumber=1, Body=BODY)
+    text = "Checksum Type mismatch occurred, expected checksum Type: sha256, actual checksum Type: crc32"
+    assert refusal(refused) == (400, "InvalidRequest", text)
+
+
+def test_uploads_without_a_named_checksum_need_none_at_their_end(s3: Any):
+    upload = {"Bucket": "models", "Key": "k"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    tag = s3.upload_part(**upload, PartNumber=1, Body=BODY)["ETag"]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]})
+    assert s3.get_object(Bucket="models", Key="k")["Body"].read() == BODY
+
+
 def put_in_chunks(aws: LocalAws, body: bytes, checksum: str) -> tuple[int, bytes]:
     """A PutObject as SDKs send a stream: the checksum follows the body."""
     chunked = b"%x\r\n%s\r\n0\r\nx-amz-checksum-sha256:%s\r\n\r\n" % (len(body), body, checksum.encode())

@@ -21,6 +21,7 @@ BACKEND, HOOKS = "localcloud/aws/autoscaling/models.py", "localcloud/aws/autosca
 LAUNCH, EC2 = "localcloud/aws/autoscaling/launch.py", "localcloud/aws/ec2/models.py"
 ELB, IMAGES, METADATA = "localcloud/aws/elbv2/models.py", "localcloud/aws/images.py", "localcloud/aws/metadata"
 S3, CHECKSUMS = "localcloud/aws/s3/responses.py", "localcloud/aws/s3/checksums.py"
+PARTS = "localcloud/aws/s3/parts.py"
 
 # probe -> how it fails on plain moto, and where our own code for it is
 GAPS = {
@@ -64,6 +65,8 @@ GAPS = {
     "a_checksum_that_is_none_is_refused": (ASSERTION, CHECKSUMS),
     "a_checksum_is_kept_without_its_algorithm_being_named": (ASSERTION, S3),
     "the_checksum_of_an_upload_in_parts_ends_with_their_number": (ASSERTION, S3),
+    "a_part_with_another_kind_of_checksum_than_its_upload_is_refused": (ASSERTION, PARTS),
+    "an_upload_in_parts_does_not_end_without_their_checksums": (ASSERTION, PARTS),
     "a_range_is_read_without_the_whole_object": (ASSERTION, "localcloud/aws/s3/ranges.py"),
     "of_two_conditional_writes_at_the_same_time_one_wins": (ASSERTION, S3),
 }

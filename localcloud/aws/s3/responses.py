@@ -6,6 +6,7 @@ from moto.s3.exceptions import S3ClientError
 from moto.s3.responses import S3Response
 
 from localcloud.aws.s3.checksums import PREFIX, SentChecksum, sent_checksum
+from localcloud.aws.s3.parts import completion_problem, part_problem, wanted_algorithm
 from localcloud.aws.s3.ranges import LazyKey, read
 
 # mypy: disallow-subclassing-any=False
@@ -25,12 +26,24 @@ class LocalS3Response(S3Response):
     def upload_part(self) -> Any:
         """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html"""
         self._refuse_wrong_checksum()
-        return super().upload_part()
+        upload, sent = self._upload(), self._sent_checksum()
+        _refuse(part_problem(wanted_algorithm(upload), sent) if upload else None)
+        answer = super().upload_part()
+        if upload and sent:
+            upload.parts[self._get_int_param("partNumber")].checksum_value = sent.value
+        return answer
 
     def _key_response_post(self, *args: Any, **options: Any) -> Any:
         """CompleteMultipartUpload can be conditional too."""
         with self.backend.write_lock:
             return super()._key_response_post(*args, **options)
+
+    def _complete_multipart_body(self, body: bytes) -> Any:
+        upload = self._upload()
+        if upload and (wanted := wanted_algorithm(upload)):
+            stored = {number: part.checksum_value for number, part in upload.parts.items()}
+            _refuse(completion_problem(wanted, stored, body))
+        return super()._complete_multipart_body(body)
 
     def _get_checksum(self, response_headers: dict[str, Any]) -> tuple[str, str | None]:
         """The checksum that was sent is kept and returned, whether or not its algorithm was named as well."""
@@ -67,5 +80,14 @@ class LocalS3Response(S3Response):
 
     def _refuse_wrong_checksum(self) -> None:
         sent = self._sent_checksum()
-        if sent and (problem := sent.problem(self.body or b"")):
-            raise S3ClientError(*problem)
+        _refuse(sent.problem(self.body or b"") if sent else None)
+
+    def _upload(self) -> Any:
+        """The upload in parts that the request belongs to; None when there is none of that id."""
+        uploads = self.backend.get_bucket(self.bucket_name).multiparts
+        return uploads.get(self.querystring.get("uploadId", [None])[0])
+
+
+def _refuse(problem: tuple[str, str] | None) -> None:
+    if problem:
+        raise S3ClientError(*problem)

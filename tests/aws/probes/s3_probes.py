@@ -49,6 +49,19 @@ def the_checksum_of_an_upload_in_parts_ends_with_their_number() -> None:
     assert found.endswith("-1")
 
 
+def a_part_with_another_kind_of_checksum_than_its_upload_is_refused() -> None:
+    s3 = _bucket()
+    _refused(s3.upload_part, "InvalidRequest", **_upload(s3), PartNumber=1, Body=b"body", ChecksumAlgorithm="CRC32")
+
+
+def an_upload_in_parts_does_not_end_without_their_checksums() -> None:
+    s3 = _bucket()
+    upload = _upload(s3)
+    tag = s3.upload_part(**upload, PartNumber=1, Body=b"body", ChecksumSHA256=SHA256)["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": tag}]}
+    _refused(s3.complete_multipart_upload, "InvalidRequest", **upload, MultipartUpload=parts)
+
+
 def a_range_is_read_without_the_whole_object() -> None:
     s3, value = _bucket(), FakeKey.value
     s3.put_object(Bucket="models", Key="k", Body=b"0123456789")
@@ -113,6 +126,8 @@ PROBES = [
     a_checksum_that_is_none_is_refused,
     a_checksum_is_kept_without_its_algorithm_being_named,
     the_checksum_of_an_upload_in_parts_ends_with_their_number,
+    a_part_with_another_kind_of_checksum_than_its_upload_is_refused,
+    an_upload_in_parts_does_not_end_without_their_checksums,
     a_range_is_read_without_the_whole_object,
     of_two_conditional_writes_at_the_same_time_one_wins,
 ]
