@@ -77,8 +77,9 @@ class FleetState:
 
     @property
     def warm(self) -> Node | None:
-        """A node that serves the current version."""
-        return next((node for node in self.ready if node.version == self.current), None)
+        """A node that serves the current version, and of which Auto Scaling knows that it does."""
+        serving = (node for node in self.ready if node.version == self.current and node.lifecycle == IN_SERVICE)
+        return next(serving, None)
 
 
 @dataclass(frozen=True)

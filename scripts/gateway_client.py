@@ -123,17 +123,21 @@ async def events(content: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]
     Raises:
         GatewayError: an error event, or no [DONE]: the answer is not complete.
     """
-    async for line in content:
+    finished = False
+    async for (
+        line
+    ) in content:  # to its end also after [DONE]: a connection that is closed early looks like a lost client
         name, _, value = line.decode().rstrip("\r\n").partition(":")
         if name != "data":
             continue
-        if value.strip() == DONE:
-            return
+        if finished := value.strip() == DONE:
+            continue
         event = json.loads(value)
         if error := event.get("error"):
             raise GatewayError(f"the answer broke off: {error.get('message')} ({error.get('code')})")
         yield event
-    raise GatewayError("the answer broke off: its end is missing; ask again")
+    if not finished:
+        raise GatewayError("the answer broke off: its end is missing; ask again")
 
 
 def refusal(status: int, body: str, headers: Mapping[str, str]) -> GatewayError:

@@ -76,6 +76,12 @@ def test_a_node_of_another_version_is_not_taken() -> None:
         world.wait(5)
 
 
+def test_a_node_whose_launch_hook_is_not_completed_is_not_taken() -> None:
+    world = World(reading(replace(NODE, lifecycle="Pending:Wait")), reading(NODE))
+    assert world.wait(60) == NODE
+    assert world.now == 1
+
+
 def test_after_the_time_is_over_every_reason_and_the_logs_are_named() -> None:
     world = World(reading(COMING, silence="connection refused"))
     with pytest.raises(CommandError) as caught:
