@@ -173,6 +173,7 @@ def test_what_instances_used_can_be_deleted_after_them(aws: LocalAws, fleet: Any
     fleet.group(DesiredCapacity=1, LaunchTemplate={"LaunchTemplateId": template})
     aws.tick(2)
     fleet.asg.delete_auto_scaling_group(AutoScalingGroupName="g", ForceDelete=True)
+    assert fleet.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
     fleet.ec2.delete_security_group(GroupId=security)
     for subnet in fleet.subnets:
         fleet.ec2.delete_subnet(SubnetId=subnet)

@@ -88,14 +88,14 @@ def test_scale_in_keeps_the_on_demand_share(aws: LocalAws, fleet: Any):
 
 @pytest.mark.parametrize(("version", "launched"), [("1", "1"), ("$Latest", "3"), ("$Default", "2"), (None, "2")])
 def test_the_launch_templates_version_is_honoured(aws: LocalAws, fleet: Any, version: str | None, launched: str):
-    template = fleet.template(UserData=fleet.encoded("of version 1"))
+    def data(number: int) -> dict[str, Any]:
+        text = fleet.encoded(f"of version {number}")
+        options = {"HttpPutResponseHopLimit": number}
+        return {"ImageId": f"ami-{number}", "InstanceType": "t3.small", "UserData": text, "MetadataOptions": options}
+
+    template = fleet.template(**data(1))
     for number in (2, 3):
-        data = {
-            "ImageId": f"ami-{number}",
-            "InstanceType": "t3.small",
-            "UserData": fleet.encoded(f"of version {number}"),
-        }
-        fleet.ec2.create_launch_template_version(LaunchTemplateId=template, LaunchTemplateData=data)
+        fleet.ec2.create_launch_template_version(LaunchTemplateId=template, LaunchTemplateData=data(number))
     fleet.ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion="2")
     given = {"LaunchTemplateId": template} | ({"Version": version} if version else {})
     fleet.group(DesiredCapacity=1, LaunchTemplate=given)
@@ -104,6 +104,7 @@ def test_the_launch_templates_version_is_honoured(aws: LocalAws, fleet: Any, ver
     assert member["LaunchTemplate"]["Version"] == launched
     (instance,) = fleet.instances()
     assert instance["ImageId"] == f"ami-{launched}"
+    assert instance["MetadataOptions"]["HttpPutResponseHopLimit"] == int(launched)
     text = fleet.ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
     assert base64.b64decode(text["UserData"]["Value"]).decode() == f"of version {launched}"
     assert fleet.call("instances")[1][0]["user_data"] == f"of version {launched}"
