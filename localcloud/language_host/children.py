@@ -15,6 +15,7 @@ class Children:
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
+        self.stopping = False  # the user has interrupted the CLI, which has said so
 
     @contextmanager
     def start(
@@ -34,7 +35,8 @@ class Children:
                 self._running.discard(process)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Signal all of them."""
+        """Signal all of them: nobody is interested in how they end."""
+        self.stopping = True
         with self._lock:
             running = list(self._running)
         for process in running:

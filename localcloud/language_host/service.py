@@ -72,7 +72,7 @@ class Service(language_pb2_grpc.LanguageRuntimeServicer):
             except BrokenPipeError:
                 pass  # it has ended: its exit code says more
             code = process.wait()
-        if code == ERROR_SHOWN:
+        if code == ERROR_SHOWN or (code and self._children.stopping):
             return language_pb2.RunResponse(bail=True)
         return language_pb2.RunResponse(error=f"the program exited with code {code}" if code else "")
 
