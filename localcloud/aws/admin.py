@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from localcloud.aws import event_log
 from localcloud.aws.cloud import ACCOUNT, SpotNotice, current
-from localcloud.aws.ec2.facts import all_instances, tags_of
+from localcloud.aws.ec2.facts import all_instances, tags_of, user_data_of
 from localcloud.aws.elbv2.documents import describe_balancers
 
 LONGEST_WAIT_SECONDS = 30.0
@@ -104,7 +104,7 @@ def _instance(instance: Any) -> dict[str, Any]:
         "instance_id": instance.id,
         "state": instance.state,
         "private_ip": instance.private_ip,
-        "user_data": instance.user_data.decode() if instance.user_data else None,
+        "user_data": (user_data_of(instance) or b"").decode(errors="replace"),
         "tags": tags_of(instance),
     }
 

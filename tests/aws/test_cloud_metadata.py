@@ -1,5 +1,6 @@
 """Instance metadata of the local cloud: IMDSv2 as nodes, boto3 and AWS's documentation expect it."""
 
+import gzip
 import itertools
 import json
 import urllib.request
@@ -343,6 +344,16 @@ def test_listings_are_served_with_and_without_a_slash_at_the_end(endpoint: str):
     ):
         status, body = fetch(f"{endpoint}/latest/{path}", **headers)
         assert (status, expected in body.split()) == (200, True)
+
+
+def test_user_data_that_is_no_text_is_served_as_it_is_and_hides_no_instance(aws: LocalAws):
+    given = gzip.compress(b"#!/bin/bash")
+    launched = aws.client("ec2").run_instances(ImageId="ami-00000001", MinCount=1, MaxCount=1, UserData=given)
+    instance_id = launched["Instances"][0]["InstanceId"]
+    endpoint = f"{aws.url}/_local/metadata/{instance_id}"
+    assert fetch(f"{endpoint}/latest/user-data", **{TOKEN: token(endpoint)}) == (200, given)
+    listed = json.loads(fetch(f"{aws.url}/_local/instances")[1])
+    assert instance_id in [each["instance_id"] for each in listed]
 
 
 def test_a_terminated_instance_has_no_metadata_any_more(aws: LocalAws):

@@ -1,5 +1,6 @@
 """Reads what instance metadata tells from the backends of EC2, Auto Scaling and IAM."""
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +33,11 @@ def tags_of(instance: Any) -> dict[str, str]:
     return {each["key"]: each["value"] for each in instance.get_tags()}
 
 
+def user_data_of(instance: Any) -> bytes | None:
+    """Decoded from base64; may be compressed, so that it is no text."""
+    return base64.b64decode(instance.user_data.as_bytes()) if instance.user_data else None
+
+
 def _facts(instance: Any, cloud: Cloud) -> InstanceFacts:
     region = instance.ec2_backend.region_name
     notice = cloud.spot.get(instance.id, SpotNotice())
@@ -52,7 +58,7 @@ def _facts(instance: Any, cloud: Cloud) -> InstanceFacts:
         region=region,
         account=ACCOUNT,
         tags=tags_of(instance),
-        user_data=instance.user_data.decode().encode() if instance.user_data else None,
+        user_data=user_data_of(instance),
         instance_profile_arn=arn,
         instance_profile_id=profile_id,
         role_name=role,
