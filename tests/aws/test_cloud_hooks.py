@@ -196,6 +196,18 @@ def test_deleting_a_hook_releases_the_instances_it_holds(aws: LocalAws, fleet: A
     assert waiting not in fleet.states()
 
 
+def test_an_instance_ended_from_outside_is_replaced_while_its_terminate_hook_runs_out(
+    aws: LocalAws, fleet: Any, waiting: str
+):
+    """As AWS support says in https://github.com/getsocial-rnd/ecs-drain-lambda/issues/6."""
+    fleet.complete("boot", waiting)
+    fleet.ec2.terminate_instances(InstanceIds=[waiting])
+    aws.tick()
+    assert sorted(fleet.states().values()) == ["Pending", "Terminating:Wait"]
+    aws.pass_seconds(100)
+    assert waiting not in fleet.states()
+
+
 def test_deleting_a_hook_leaves_a_terminating_instance_to_its_other_hooks(aws: LocalAws, fleet: Any, waiting: str):
     fleet.asg.put_lifecycle_hook(AutoScalingGroupName="g", **{**TERMINATE, "LifecycleHookName": "second"})
     fleet.complete("boot", waiting)

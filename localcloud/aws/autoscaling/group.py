@@ -212,7 +212,10 @@ class LocalGroup(FakeAutoScalingGroup):
         self.autoscaling_backend.update_attached_target_groups(self.name)
 
     def _failed_health_check(self, member: Member) -> bool:
-        """https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html"""
+        """EC2's checks only; load balancers' are not simulated. Terminate hooks run also for what has ended already.
+
+        https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html
+        """
         if self.suspends("HealthCheck") or self.suspends("ReplaceUnhealthy"):
             return False
         return member.health_status == "Unhealthy" or member.instance.state not in ("pending", "running")
