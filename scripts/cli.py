@@ -53,26 +53,33 @@ def run(arguments: list[str]) -> int:
     except ClickException as error:
         say_error(error.format_message())
         return USAGE
-    except CommandError as error:
-        say_error(str(error))
-        return error.exit_code
-    except OSError as error:
-        return _system_error(error)
     except Exception as error:
-        if (text := _foreseen(error)) is None:
-            raise
-        say_error(text)
-        return FAILED
+        code = INTERRUPTED if _interrupted(error) else _failed(error)
     if code == INTERRUPTED:
         say_error("interrupted; the same command goes on from here")
     return code if isinstance(code, int) else OK
 
 
-def _foreseen(error: Exception) -> str | None:
-    """The text of an error that a person can act on, from packages that know nothing of commands."""
-    from inference_service.artifacts import ArtifactError
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether the error came up while something was cleaned up after an interrupt: that is then not the news."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
-    return str(error) if isinstance(error, ArtifactError) else None
+
+def _failed(error: Exception) -> int:
+    """Say what failed, in one message; the exit code. What nobody foresaw is raised again, with its traceback."""
+    from inference_service.artifacts import ArtifactError
+    from scripts.terminal import say_error
+
+    if isinstance(error, OSError):
+        return _system_error(error)
+    if not isinstance(error, CommandError | ArtifactError):
+        raise error
+    say_error(str(error))
+    return error.exit_code if isinstance(error, CommandError) else FAILED
 
 
 def _system_error(error: OSError) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference_service import contract
 from inference_service.artifacts import ArtifactStore, Manifest, PublishProgress, activate, publish
 from scripts.aws_session import explained
 from scripts.exit_codes import CommandError
@@ -17,6 +18,7 @@ from scripts.wake import wake
 
 POLL_SECONDS = 0.3
 STUCK_SECONDS = 20.0  # so long may the local cloud be in trouble, or every node refuse, before waiting is pointless
+WARMING_UP = (contract.STATE_DOWNLOADING, contract.STATE_LOADING, contract.STATE_WARMING)
 QUESTION = "In one sentence: what is a load balancer?"
 MOST_TOKENS = 64
 
@@ -53,6 +55,25 @@ def serve(target: StackTarget, model: str, weights: Path, steps: Steps) -> tuple
         done += ["woken"] if woken else []
         manifest = store.manifest_for(model, pointer.current)
     return Active(manifest, pointer.current.manifest_sha256), done
+
+
+def replace_refusing(target: StackTarget, model: str) -> list[str]:
+    """Have Auto Scaling replace nodes that say why they cannot serve: they would try again only after minutes.
+
+    What they refused may just have been published again. Returns their ids.
+    """
+    with explained():
+        refusing = [node for node in read(target).fleet(model).nodes if refuses(node)]
+        for node in refusing:
+            target.aws.client("autoscaling").terminate_instance_in_auto_scaling_group(
+                InstanceId=node.instance_id, ShouldDecrementDesiredCapacity=False
+            )
+    return [node.instance_id for node in refusing]
+
+
+def refuses(node: Node) -> bool:
+    """Whether a node that stays says itself why it does not become ready."""
+    return bool(node.error and node.state in WARMING_UP and not node.leaving)
 
 
 def in_words(progress: PublishProgress) -> str:
@@ -96,7 +117,7 @@ def wait_until_warm(
 def stuck(reading: Reading, fleet: FleetState) -> bool:
     """Whether only a person can help: something of the local cloud cannot run, or every node says what is wrong."""
     staying = [node for node in fleet.nodes if not node.leaving]
-    return bool(reading.troubles) or bool(staying and all(node.error and node.state for node in staying))
+    return bool(reading.troubles) or bool(staying and all(refuses(node) for node in staying))
 
 
 def _not_warm(reading: Reading, fleet: FleetState, waited: float) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from scripts.fleet_reading import Reading
 from scripts.fleet_state import FleetState, Group, Node, Trouble, merge_report, waiting_for, why_missing
-from scripts.serving import stuck
+from scripts.serving import refuses, stuck
 
 GROUP = Group("tiny-spot", "spot", desired=1, most=4, in_service=1, instances=1)
 NODE = Node(
@@ -92,6 +92,13 @@ def test_one_failing_node_beside_one_on_its_way_is_worth_waiting_for() -> None:
     both = replace(FLEET, nodes=(failing, coming))
     assert not stuck(reading(both), both)
     assert not stuck(reading(replace(FLEET, nodes=())), replace(FLEET, nodes=()))
+
+
+def test_only_a_node_on_its_way_that_says_why_it_fails_is_replaced() -> None:
+    assert refuses(replace(NODE, state="downloading", routable=False, error=BAD))
+    assert not refuses(replace(NODE, state="downloading", routable=False))
+    assert not refuses(replace(NODE, state="ready", error="one poll was lost"))
+    assert not refuses(replace(NODE, state="downloading", error=BAD, lifecycle="Terminating:Wait"))
 
 
 def test_what_is_waited_for_names_the_node_and_what_it_does() -> None:

@@ -1,5 +1,6 @@
 """Commands that cannot do what was asked: 64 for wrong usage, 1 for a failure, one message, no traceback."""
 
+import errno
 import re
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from cli_checkout import Checkout
 
+from scripts import cli
 from scripts.cli import run
 
 COMMANDS = [
@@ -98,3 +100,36 @@ def test_env_unset_needs_no_cloud_and_takes_everything_of_pulumi_and_aws_away(ch
     done = checkout.run("env", "--unset", AWS_PROFILE="mine", PULUMI_BACKEND_URL="file:///x")
     assert done.returncode == 0
     assert re.search(r"^unset .*AWS_PROFILE.*PULUMI_BACKEND_URL", done.stdout, re.M)
+
+
+def test_an_error_while_cleaning_up_after_an_interrupt_is_still_an_interrupt(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def doctor() -> None:
+        try:
+            raise KeyboardInterrupt
+        except BaseException:
+            raise RuntimeError("NoSuchUpload") from None
+
+    monkeypatch.setattr(cli, "doctor", doctor)
+    assert run(["doctor"]) == 130
+    assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"
+
+
+def test_a_full_disk_is_one_clear_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def doctor() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/x/model.gguf")
+
+    monkeypatch.setattr(cli, "doctor", doctor)
+    assert run(["doctor"]) == 1
+    assert "no disk space" in (printed := capsys.readouterr().err)
+    assert "/x/model.gguf" in printed
+
+
+def test_what_nobody_foresaw_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def doctor() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "doctor", doctor)
+    with pytest.raises(ZeroDivisionError):
+        run(["doctor"])
