@@ -30,7 +30,7 @@ class GatewaySettings:
     stall_seconds: float = 60.0  # a stream in which neither side moves for this long is broken off
     body_seconds: float = 30.0  # for a request body to arrive
     drain_seconds: float = 60.0  # for answers in flight, after SIGTERM
-    idle_connection_seconds: float = 75.0  # above the load balancer's 60: the side that reuses must not lose the race
+    idle_connection_seconds: float = 75.0  # above the load balancer's: the side that reuses must not lose the race
     most_body_bytes: int = 8 << 20
     most_answer_bytes: int = 64 << 20
 
@@ -65,6 +65,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         "readiness_poll_seconds": given(contract.VAR_READINESS_POLL_SECONDS, _interval),
         "longest_wait_seconds": given(contract.VAR_LONGEST_WAIT_SECONDS, _seconds),
         "drain_seconds": given(contract.VAR_DRAIN_SECONDS, _seconds),
+        "idle_connection_seconds": given(contract.VAR_IDLE_CONNECTION_SECONDS, _interval),
     }
     if problems:
         raise SettingsError("the gateway cannot start:\n" + "\n".join(f"  {problem}" for problem in problems))

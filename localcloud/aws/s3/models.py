@@ -1,11 +1,22 @@
-"""moto's S3 backend with a lock that makes conditional writes atomic."""
+"""moto's S3 backend with a lock that makes conditional writes atomic, and buckets that check no permission."""
 
 import threading
 from typing import Any
 
-from moto.s3.models import S3Backend
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket, S3Backend
 
 # mypy: disallow-subclassing-any=False
+
+
+class LocalBucket(FakeBucket):
+    """A bucket whose policy is kept, not applied, like every permission here.
+
+    moto applies bucket policies without their conditions: "deny what is not encrypted on its way" would deny all.
+    """
+
+    def get_permission(self, action: str, resource: str) -> Any:
+        return PermissionResult.NEUTRAL
 
 
 class LocalS3Backend(S3Backend):
@@ -14,6 +25,11 @@ class LocalS3Backend(S3Backend):
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.write_lock = threading.Lock()  # between a condition's check and the write that depends on it
+
+    def create_bucket(self, *args: Any, **options: Any) -> Any:
+        bucket = super().create_bucket(*args, **options)
+        bucket.__class__ = LocalBucket
+        return bucket
 
     @property
     def _url_module(self) -> Any:
