@@ -13,8 +13,10 @@ from typing import IO, Any
 
 from scripts.exit_codes import CommandError
 from scripts.pulumi_events import Update
+from scripts.silence import Silence
 
 SHORT_SECONDS = 60.0
+SILENCE_SECONDS = 120.0  # between two events; locally nothing takes a tenth of that
 STOP_SECONDS = 20.0  # for what is being created at this moment: the CLI writes it into its state, then ends
 
 Report = Callable[[str], None]
@@ -31,6 +33,7 @@ class Pulumi:
     path: Path
     root: Path
     environ: Mapping[str, str]
+    silence_seconds: float = SILENCE_SECONDS
 
     def select(self, stack: str) -> None:
         """Make sure that the stack exists; creates an empty one."""
@@ -78,11 +81,14 @@ class Pulumi:
         with tempfile.TemporaryFile("w+", errors="replace") as said:
             with self._started([*arguments, "--yes", "--non-interactive", "--json"], said) as child:
                 try:
-                    _follow(child, update, report)
-                    status = child.wait()
+                    with Silence(child, self.silence_seconds, STOP_SECONDS) as silence:
+                        _follow(child, update, report, silence.heard)
+                        status = child.wait()
                 except BaseException:
                     end_in_order(child)
                     raise
+            if silence.too_long:
+                raise PulumiError(_hung(arguments[0], self.silence_seconds, update))
             said.seek(0)
             if status != 0:
                 raise PulumiError(_failure(arguments[0], status, update, said.read()))
@@ -121,13 +127,22 @@ def plain(text: str) -> str:
     return "\n".join(kept) or "it failed without a word"
 
 
-def _follow(child: subprocess.Popen[str], update: Update, report: Report) -> None:
+def _follow(child: subprocess.Popen[str], update: Update, report: Report, heard: Callable[[], None]) -> None:
     assert child.stdout is not None
     for line in child.stdout:
+        heard()
         with contextlib.suppress(ValueError):  # a line that is no event
             update.take(json.loads(line))
             if text := update.text():
                 report(text)
+
+
+def _hung(verb: str, seconds: float, update: Update) -> str:
+    doing = ", ".join(update.under_way.values()) or "the program was running"
+    return (
+        f"pulumi {verb} made no progress for {seconds:g} s while {doing}, and was ended; see `warmfleet logs provider` "
+        "and `warmfleet logs aws`, then run the same command again"
+    )
 
 
 def _failure(verb: str, status: int, update: Update, said: str) -> str:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,15 @@ def test_an_interrupt_lets_the_cli_end_in_order_and_leaves_no_process(checkout: 
     assert not Path(f"/proc/{started.read_text().strip()}").exists()
     assert (checkout.root / "in_order").exists() is obeys
     assert child.returncode == -signal.SIGINT
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_a_run_that_hangs_is_ended_and_says_what_it_was_doing(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, obeys: bool
+) -> None:
+    monkeypatch.setattr("scripts.pulumi_runs.STOP_SECONDS", 0.3)
+    beginning = json.dumps(event("resourcePreEvent", "create"))
+    checkout.behaviour(f"trap '{'exit 1' if obeys else ''}' INT; echo '{beginning}'; while :; do sleep 0.05; done")
+    hanging = replace(pulumi(checkout), silence_seconds=0.3)
+    with pytest.raises(PulumiError, match=r"no progress for 0\.3 s while creating Group tiny-spot, and was ended"):
+        hanging.up("local", lambda _: None)
