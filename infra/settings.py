@@ -1,13 +1,15 @@
 """The stack's settings: read once from Pulumi.<stack>.yaml, checked all at once, then frozen."""
 
 import difflib
-import ipaddress
 import json
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import pulumi
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from infra import setting_rules as rules
 
 PROJECT = "warmfleet"
 GATEWAY_PORT_OF_INSTANCE = 8080  # on the gateway itself, whatever the load balancer's listener has
@@ -18,28 +20,9 @@ class SettingsError(pulumi.RunError):
     """Everything that is wrong with a stack file, at once. Pulumi prints it without a traceback."""
 
 
-def _private_range(text: str) -> str:
-    network = ipaddress.ip_network(text)
-    if not (network.version == 4 and network.is_private):
-        raise ValueError("must be a private IPv4 range: the gateway asks for no key yet")
-    return text
-
-
-def _vpc_range(text: str) -> str:
-    network = ipaddress.ip_network(text)
-    if network.version != 4 or not 16 <= network.prefixlen <= 22 or not text.startswith("10."):
-        raise ValueError("must be an IPv4 range from /16 to /22 inside 10.0.0.0/8")
-    return text
-
-
-def _different(values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError("must name each instance type once")
-    return values
-
-
-InstanceType = Annotated[str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
+InstanceType = Annotated[str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$"), AfterValidator(rules.x86_64)]
 Poll = Annotated[float, Field(ge=0.05, le=300)]
+Word = Annotated[str, Field(max_length=200, pattern=r"^[^'\x00-\x1f\x7f]+$")]
 
 
 class _Frozen(BaseModel):
@@ -50,9 +33,9 @@ class Vllm(_Frozen):
     """Options of `vllm serve`; what is not given is left to vLLM."""
 
     tensor_parallel_size: int = Field(default=1, ge=1, le=8, description="GPUs that share one copy of the model.")
-    dtype: str | None = Field(default=None, description="Number format of the weights, e.g. `bfloat16`.")
-    quantization: str | None = Field(default=None, description="Quantisation method, e.g. `fp8`.")
-    extra_arguments: tuple[str, ...] = Field(default=(), description="Further arguments, as they are.")
+    dtype: Word | None = Field(default=None, description="Number format of the weights, e.g. `bfloat16`.")
+    quantization: Word | None = Field(default=None, description="Quantisation method, e.g. `fp8`.")
+    extra_arguments: tuple[Word, ...] = Field(default=(), max_length=40, description="Further arguments, as they are.")
 
 
 class Model(_Frozen):
@@ -63,15 +46,19 @@ class Model(_Frozen):
         description="The model's name in the API and in the bucket, 2 to 40 of a-z, 0-9 and -.",
     )
     engine: Literal["llama.cpp", "vllm"] = Field(description="`llama.cpp` (CPU, GGUF) or `vllm` (GPU, safetensors).")
-    instance_types: Annotated[tuple[InstanceType, ...], AfterValidator(_different)] = Field(
+    instance_types: Annotated[tuple[InstanceType, ...], AfterValidator(rules.different)] = Field(
         min_length=1,
         max_length=40,
         description="Types to choose from, best first; all of about one throughput. AWS advises ten or more for spot.",
     )
-    initial_nodes: int = Field(
-        default=1, ge=1, le=100, description="Spot nodes that the first `models activate` asks for."
-    )
     most_spot_nodes: int = Field(default=4, ge=0, le=1000, description="The most that the spot group may have.")
+    initial_nodes: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        validate_default=True,
+        description="Spot nodes that the first `models activate` asks for; at most `most_spot_nodes`.",
+    )
     most_on_demand_nodes: int = Field(
         default=1, ge=0, le=1000, description="The most that the on-demand group may have."
     )
@@ -88,6 +75,16 @@ class Model(_Frozen):
     )
     vllm: Vllm = Field(default=Vllm(), description="Options of vLLM.")
 
+    @field_validator("instance_types")
+    @classmethod
+    def _fit_the_engine(cls, types: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        return rules.fit_engine(types, info.data.get("engine"))
+
+    @field_validator("initial_nodes")
+    @classmethod
+    def _fit_the_group(cls, nodes: int, info: ValidationInfo) -> int:
+        return rules.at_most(nodes, "most_spot_nodes", info.data.get("most_spot_nodes"))
+
 
 class StackSettings(_Frozen):
     """Every setting of a stack. Durations are in seconds."""
@@ -95,8 +92,8 @@ class StackSettings(_Frozen):
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     environment: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")
     models: tuple[Model, ...] = Field(min_length=1, max_length=20)
-    vpc_cidr: Annotated[str, AfterValidator(_vpc_range)] = "10.42.0.0/16"
-    client_cidrs: tuple[Annotated[str, AfterValidator(_private_range)], ...] = Field(
+    vpc_cidr: Annotated[str, AfterValidator(rules.vpc_range)] = "10.42.0.0/16"
+    client_cidrs: tuple[Annotated[str, AfterValidator(rules.private_range)], ...] = Field(
         default=("10.0.0.0/8",), max_length=20
     )
     gateway_instance_type: InstanceType = "t3.small"
@@ -133,17 +130,20 @@ def parse(config: Mapping[str, str], stack: str) -> StackSettings:
     own = {key.removeprefix(prefix): text for key, text in config.items() if key.startswith(prefix)}
     unknown = {key: text for key, text in own.items() if key in GIVEN_BY_PULUMI}
     values |= {key: _opened(text) for key, text in own.items() if key not in unknown}
+    problems = [*_other_namespaces(config), *(_unknown(key, StackSettings) for key in unknown), *_named_twice(values)]
+    settings = None
     try:
         settings = StackSettings.model_validate(values)
-        problems = [*_across(settings), *(_unknown(key, StackSettings) for key in unknown)]
     except ValidationError as error:
-        problems = [_problem(each) for each in error.errors()] + [_unknown(key, StackSettings) for key in unknown]
-    if problems:
-        file = f"Pulumi.{stack}.yaml"
-        noun = "mistake" if len(problems) == 1 else "mistakes"
-        listed = "\n".join(f"  {problem}" for problem in problems)
-        raise SettingsError(f"{len(problems)} {noun} in {file}; nothing was changed:\n{listed}")
+        problems = [*_problems(error.errors()), *problems]
+    if problems or settings is None:
+        raise SettingsError(_message(problems, f"Pulumi.{stack}.yaml"))
     return settings
+
+
+def _message(problems: list[str], file: str) -> str:
+    noun = "mistake" if len(problems) == 1 else "mistakes"
+    return "\n".join([f"{len(problems)} {noun} in {file}; nothing was changed:", *(f"  {each}" for each in problems)])
 
 
 def _opened(text: str) -> Any:
@@ -153,31 +153,49 @@ def _opened(text: str) -> Any:
         return text
 
 
-def _across(settings: StackSettings) -> list[str]:
-    """Rules between settings that are each right by themselves."""
-    names = [model.name for model in settings.models]
+def _other_namespaces(config: Mapping[str, str]) -> list[str]:
+    """Settings of Pulumi's own provider would have no effect here: better said than a guard that does not guard."""
+    ignored = sorted(key for key in config if key.startswith("aws:") and key != "aws:region")
+    return [f"{key} has no effect: of these only aws:region is read; take it out" for key in ignored]
+
+
+def _named_twice(values: Mapping[str, Any]) -> list[str]:
+    given = values.get("models")
+    models = given if isinstance(given, list) else []
+    names = [str(model["name"]) for model in models if isinstance(model, dict) and "name" in model]
     twice = sorted({name for name in names if names.count(name) > 1})
-    problems = [f"models: the name {name!r} stands there twice; each model needs its own" for name in twice]
-    for index, model in enumerate(settings.models):
-        if model.initial_nodes > model.most_spot_nodes:
-            problems.append(
-                f"models[{index}].initial_nodes is {model.initial_nodes}, above most_spot_nodes "
-                f"{model.most_spot_nodes}; lower it, or raise the other"
-            )
-    return problems
+    return [f"models: the name {name!r} stands there twice; each model needs its own" for name in twice]
+
+
+def _problems(errors: Sequence[Any]) -> list[str]:
+    """One line for each of pydantic's errors, but for those that only follow from another."""
+    places = [error["loc"] for error in errors]
+
+    def follows(error: Any) -> bool:
+        inside = any(len(place) > len(error["loc"]) and place[: len(error["loc"])] == error["loc"] for place in places)
+        return error["type"] == "too_short" and inside  # wrong members do not count as members
+
+    return [_problem(error) for error in errors if not follows(error)]
+
+
+LIMITS = {
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "string_pattern_mismatch": "must match {pattern}",
+    "too_short": "must have at least {min_length}",
+    "too_long": "must have at most {max_length}",
+    "literal_error": "must be {expected}",
+}
 
 
 def _problem(error: Any) -> str:
-    """One line for one of pydantic's errors."""
-    place = _place(error["loc"])
-    if error["type"] == "extra_forbidden":
+    place, kind = _place(error["loc"]), error["type"]
+    if kind == "extra_forbidden":
         return _unknown(place, _model_at(error["loc"]))
-    if error["type"] == "missing":
+    if kind == "missing":
         return f"{place} is missing; give it"
-    message = error["msg"].removeprefix("Value error, ")
-    limit = message.removeprefix("Input should be ").removeprefix("Input should ")
-    needs = message if limit == message else f"must be {limit}"
-    return f"{place} is {error['input']!r}; {needs}"
+    limit = LIMITS[kind].format(**error["ctx"]) if kind in LIMITS else error["msg"].removeprefix("Value error, ")
+    return f"{place} is {reprlib.repr(error['input'])}; {limit.replace('Input should be', 'must be')}"
 
 
 def _place(location: tuple[int | str, ...]) -> str:

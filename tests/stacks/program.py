@@ -1,0 +1,97 @@
+"""Runs the program under Pulumi mocks that make every resource in a local AWS, through the provider's own handlers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime.mocks import MockMonitor
+
+from infra import settings, stack
+from infra.settings import StackSettings
+from localcloud.aws.in_process import LocalAws
+from localcloud.provider.mocks import MotoMocks
+
+ROOT = Path(__file__).resolve().parents[2]
+Properties = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One resource as the program gave it to Pulumi's engine."""
+
+    kind: str  # the token's last part, such as LaunchTemplate
+    token: str
+    name: str
+    inputs: Properties
+    parent: str  # URN; empty for the provider
+    ignored_changes: tuple[str, ...]
+
+
+@dataclass
+class Built:
+    """What the program declared, in order of creation, and the local AWS in which all of it was made."""
+
+    aws: LocalAws
+    outputs: dict[str, Any] = field(default_factory=dict)
+    declared: list[Declared] = field(default_factory=list)
+
+    def of(self, kind: str) -> dict[str, Declared]:
+        """The resources of a kind by name."""
+        return {each.name: each for each in self.declared if each.kind == kind}
+
+    def groups(self) -> dict[str, Any]:
+        """Every Auto Scaling group by its Pulumi name, as AWS describes it."""
+        found = self.aws.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        return {each["AutoScalingGroupName"].rpartition("-")[0]: each for each in found}
+
+
+class RecordingMonitor(MockMonitor):
+    """Remembers what reaches the engine beside a resource's inputs, too."""
+
+    def __init__(self, built: Built) -> None:
+        super().__init__(MotoMocks(built.aws.client))
+        self._built = built
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  a gRPC method's name
+        made = super().RegisterResource(request)
+        inputs = pulumi.runtime.rpc.deserialize_properties(request.object)
+        kind = request.type.rpartition(":")[2]
+        ignored = tuple(request.ignoreChanges)
+        self._built.declared.append(Declared(kind, request.type, request.name, inputs, request.parent, ignored))
+        return made
+
+
+def run(aws: LocalAws, given: StackSettings, bundle: Path) -> Built:
+    """Build the stack in `aws`; returns when everything is made. Raises what the program raises."""
+    built = Built(aws)
+
+    def program() -> None:
+        pulumi.Output.from_input(stack.build(given, bundle)).apply(built.outputs.update)
+
+    monitor = RecordingMonitor(built)
+    pulumi.runtime.set_mocks(monitor.mocks, project="warmfleet", stack=given.environment, monitor=monitor)
+    pulumi.runtime.test(program)()
+    return built
+
+
+def project() -> dict[str, Any]:
+    """Pulumi.yaml."""
+    document: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    return document
+
+
+def config_of(path: Path) -> dict[str, str]:
+    """A stack file's `config`, as texts, with the project's defaults: what the CLI hands to the program."""
+    given = {f"warmfleet:{key}": each["default"] for key, each in project()["config"].items() if "default" in each}
+    given |= yaml.safe_load(path.read_text())["config"]
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
+
+
+def stack_settings(path: Path, **changes: str) -> StackSettings:
+    """The settings in a stack file, some of them changed."""
+    config = config_of(path) | {f"warmfleet:{key}": text for key, text in changes.items()}
+    return settings.parse(config, path.stem.removeprefix("Pulumi."))
