@@ -37,6 +37,7 @@ PARALLEL_PARTS = 8
 PARALLEL_HASHES = 4
 CHUNK_BYTES = MIB
 READ_ATTEMPTS = 4  # of one part; botocore retries the request itself, but not a body that breaks off
+REPAIR = "`warmfleet models publish` of the same files repairs it, `warmfleet models rollback` leaves the version"
 BROKEN_READS = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, HTTPError, ConnectionError)
 
 
@@ -165,10 +166,7 @@ class _Transfer:
                     self.progress.add(len(chunk))
         if digest.hexdigest() != self.entry.sha256:
             self.target.unlink()  # the other files stay: only this one is fetched again
-            raise IntegrityError(
-                f"{self.entry.path} differs from its manifest: SHA-256 {digest.hexdigest()} received from "
-                f"s3://{self.bucket}/{self.key}, {self.entry.sha256} in the manifest; publish the version's files again"
-            )
+            raise self._differs(f"SHA-256 {digest.hexdigest()}", f"{self.entry.sha256} in the manifest")
 
     def _receive_part(self, first: int) -> None:
         last = min(first + PART_BYTES, self.entry.bytes) - 1
@@ -178,7 +176,7 @@ class _Transfer:
                     return self._receive_range(first, last)
             return self._receive_range(first, last)
         except ClientError as error:
-            raise self._explained(error) from error
+            raise self._explained(error, first) from error
         except (BotoCoreError, *BROKEN_READS) as error:
             raise ArtifactError(f"s3://{self.bucket}/{self.key} cannot be read: {error}") from error
 
@@ -186,29 +184,37 @@ class _Transfer:
         answer = self.s3.get_object(Bucket=self.bucket, Key=self.key, Range=f"bytes={first}-{last}")
         size = int(answer["ContentRange"].rpartition("/")[2])
         if size != self.entry.bytes:
-            raise self._wrong_size(size)
+            raise self._wrong_size(first)
         with self.target.open("r+b") as stream:
             stream.seek(first)
             for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
                 stream.write(chunk)
                 self.progress.add(len(chunk))
 
-    def _explained(self, error: ClientError) -> ArtifactError:
+    def _explained(self, error: ClientError, first: int) -> ArtifactError:
         if error_code(error) in ("NoSuchKey", "404"):
             return MissingObjectError(
-                f"{self.entry.path} is in the manifest but not in the bucket: s3://{self.bucket}/{self.key}; "
-                "publish the version's files again"
+                f"{self.entry.path} is in the manifest but not in the bucket: s3://{self.bucket}/{self.key}; {REPAIR}"
             )
         if error_code(error) == "InvalidRange":  # the object ends before the part begins
-            return self._wrong_size(None)
+            return self._wrong_size(first)
         return ArtifactError(f"s3://{self.bucket}/{self.key}: {error}")
 
-    def _wrong_size(self, size: int | None) -> IntegrityError:
-        found = "fewer" if size is None else str(size)
-        return IntegrityError(
-            f"{self.entry.path} differs from its manifest: {found} bytes in s3://{self.bucket}/{self.key}, "
-            f"{self.entry.bytes} in the manifest (SHA-256 {self.entry.sha256}); publish the version's files again"
-        )
+    def _wrong_size(self, first: int) -> IntegrityError:
+        """Both sizes and hashes; only the first part, whose error is the one told, reads the object for its hash."""
+        expected = f"{self.entry.bytes} bytes ({self.entry.sha256}) in the manifest"
+        if first > 0:
+            return self._differs("its size", expected)
+        digest, size = hashlib.sha256(), 0
+        for chunk in self.s3.get_object(Bucket=self.bucket, Key=self.key)["Body"].iter_chunks(CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+            self.progress.add(0)  # ends here when cancelled, and is no progress
+        return self._differs(f"{size} bytes, SHA-256 {digest.hexdigest()}", expected)
+
+    def _differs(self, found: str, expected: str) -> IntegrityError:
+        where = f"s3://{self.bucket}/{self.key}"
+        return IntegrityError(f"{self.entry.path} differs from its manifest: {found}, {expected}; in {where}; {REPAIR}")
 
 
 def _is_there(path: Path, entry: FileEntry, progress: Progress) -> bool:

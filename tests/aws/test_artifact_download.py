@@ -1,6 +1,7 @@
 """A node's download against moto's S3: complete and identical, or refused."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,10 +112,14 @@ def test_after_a_repair_only_the_bad_file_is_fetched_again(published: Published)
 @pytest.mark.parametrize(
     "change", [lambda body: body[:-1], lambda body: body + b"x", lambda body: body[:100], lambda _: b""]
 )
-def test_a_file_of_another_size_is_refused_naming_both_sizes(published: Published, change: Callable[[bytes], bytes]):
-    published.put("m.gguf", change(FILES["m.gguf"]))
-    with pytest.raises(IntegrityError, match=rf"m\.gguf differs .* {len(FILES['m.gguf'])} in the manifest"):
+def test_a_file_of_another_size_is_refused_naming_both_sizes_and_hashes(
+    published: Published, change: Callable[[bytes], bytes]
+):
+    published.put("m.gguf", found := change(FILES["m.gguf"]))
+    with pytest.raises(IntegrityError, match=r"m\.gguf differs") as refused:
         published.fetcher.fetch(published.reference, Progress())
+    for content in (found, FILES["m.gguf"]):
+        assert re.search(rf"\b{len(content)} bytes.* \(?{hashlib.sha256(content).hexdigest()}", str(refused.value))
 
 
 def test_a_missing_file_is_named(published: Published):
