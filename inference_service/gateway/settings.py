@@ -1,14 +1,12 @@
 """The gateway's settings, read once from the environment that user data and systemd (or the local cloud) give it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from inference_service import contract
+from inference_service.environment import EnvironmentReader, SettingsError, interval, port, seconds
 
-
-class SettingsError(Exception):
-    """Everything that is wrong with the environment, at once."""
+__all__ = ["GatewaySettings", "SettingsError", "read_settings"]
 
 
 @dataclass(frozen=True)
@@ -41,34 +39,22 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
     Raises:
         SettingsError: naming each variable that is missing or wrong, with its value and what it may be.
     """
-    problems: list[str] = []
-
-    def given(name: str, read: Callable[[str], Any], *, optional: bool = True) -> Any:
-        if not (raw := environ.get(name, "")):
-            if not optional:
-                problems.append(f"{name} is missing")
-            return None
-        try:
-            return read(raw)
-        except ValueError as error:
-            problems.append(f"{name}={raw!r}: {error}")
-            return None
-
+    reader = EnvironmentReader(environ)
+    given = reader.given
     values = {
         "environment": given(contract.VAR_ENVIRONMENT, str, optional=False),
         "region": given(contract.VAR_REGION, str, optional=False),
         "models": given(contract.VAR_MODELS, _names, optional=False),
         "bind_address": given(contract.VAR_BIND_ADDRESS, str),
-        "port": given(contract.VAR_GATEWAY_PORT, _port),
-        "node_port": given(contract.VAR_NODE_PORT, _port),
-        "discovery_poll_seconds": given(contract.VAR_DISCOVERY_POLL_SECONDS, _interval),
-        "readiness_poll_seconds": given(contract.VAR_READINESS_POLL_SECONDS, _interval),
-        "longest_wait_seconds": given(contract.VAR_LONGEST_WAIT_SECONDS, _seconds),
-        "drain_seconds": given(contract.VAR_DRAIN_SECONDS, _seconds),
-        "idle_connection_seconds": given(contract.VAR_IDLE_CONNECTION_SECONDS, _interval),
+        "port": given(contract.VAR_GATEWAY_PORT, port),
+        "node_port": given(contract.VAR_NODE_PORT, port),
+        "discovery_poll_seconds": given(contract.VAR_DISCOVERY_POLL_SECONDS, interval),
+        "readiness_poll_seconds": given(contract.VAR_READINESS_POLL_SECONDS, interval),
+        "longest_wait_seconds": given(contract.VAR_LONGEST_WAIT_SECONDS, seconds),
+        "drain_seconds": given(contract.VAR_DRAIN_SECONDS, seconds),
+        "idle_connection_seconds": given(contract.VAR_IDLE_CONNECTION_SECONDS, interval),
     }
-    if problems:
-        raise SettingsError("the gateway cannot start:\n" + "\n".join(f"  {problem}" for problem in problems))
+    reader.finish("gateway")
     return GatewaySettings(**{name: value for name, value in values.items() if value is not None})
 
 
@@ -77,22 +63,3 @@ def _names(raw: str) -> tuple[str, ...]:
     if not names:
         raise ValueError("at least one model name is needed, several with commas between them")
     return names
-
-
-def _port(raw: str) -> int:
-    if not raw.isdecimal() or int(raw) > 65535:
-        raise ValueError("a port from 0 (any free one) to 65535 is needed")
-    return int(raw)
-
-
-def _seconds(raw: str) -> float:
-    value = float(raw)
-    if not 0 <= value < 1e9:
-        raise ValueError("a number of seconds from 0 is needed")
-    return value
-
-
-def _interval(raw: str) -> float:
-    if (value := _seconds(raw)) < 0.01:
-        raise ValueError("at least 0.01 seconds are needed")
-    return value

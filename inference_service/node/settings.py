@@ -1,12 +1,15 @@
 """The node's settings, read once from the environment that user data and systemd (or the local cloud) give it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from inference_service import contract
+from inference_service.environment import EnvironmentReader, SettingsError, count, interval, port, seconds, whole
+
+__all__ = ["NodeSettings", "SettingsError", "StubSettings", "VllmSettings", "read_settings"]
 
 ENGINES = ("llama.cpp", "vllm", "stub")
 # What an engine's child process is given; no AWS names among them.
@@ -14,10 +17,6 @@ CHILD_NAMES = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
 CHILD_PREFIXES = ("CUDA_", "NCCL_", "NVIDIA_", "VLLM_")
 METADATA_ENDPOINT = "http://169.254.169.254"
 METADATA_ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"  # the AWS SDKs' own name
-
-
-class SettingsError(Exception):
-    """Everything that is wrong with the environment, at once."""
 
 
 @dataclass(frozen=True)
@@ -73,54 +72,34 @@ def read_settings(environ: Mapping[str, str]) -> NodeSettings:
     Raises:
         SettingsError: naming each variable that is missing or wrong, with its value and what it may be.
     """
-    reader = _Reader(environ)
+    reader = EnvironmentReader(environ)
     given = reader.given
     values: dict[str, Any] = {
-        "environment": given(contract.VAR_ENVIRONMENT, str),
-        "region": given(contract.VAR_REGION, str),
-        "bucket": given(contract.VAR_BUCKET, str),
-        "model": given(contract.VAR_MODEL, str),
-        "engine": given(contract.VAR_ENGINE, _engine),
-        "bind_address": given(contract.VAR_BIND_ADDRESS, str, optional=True),
-        "port": given(contract.VAR_NODE_PORT, _port, optional=True),
-        "data_dir": given(contract.VAR_DATA_DIR, Path, optional=True),
-        "context_tokens": given(contract.VAR_CONTEXT_TOKENS, _count, optional=True),
-        "slots": given(contract.VAR_SLOTS, _count, optional=True),
-        "queue": given(contract.VAR_QUEUE, _whole, optional=True),
-        "launch_hook": given(contract.VAR_LAUNCH_HOOK, str, optional=True),
-        "terminate_hook": given(contract.VAR_TERMINATE_HOOK, str, optional=True),
-        "drain_seconds": given(contract.VAR_DRAIN_SECONDS, _seconds, optional=True),
-        "pointer_poll_seconds": given(contract.VAR_POINTER_POLL_SECONDS, _interval, optional=True),
-        "metadata_poll_seconds": given(contract.VAR_METADATA_POLL_SECONDS, _interval, optional=True),
-        "heartbeat_seconds": given(contract.VAR_HEARTBEAT_SECONDS, _interval, optional=True),
-        "load_timeout_seconds": given(contract.VAR_LOAD_TIMEOUT_SECONDS, _interval, optional=True),
-        "vllm": given(contract.VAR_VLLM, _vllm, optional=True),
+        "environment": given(contract.VAR_ENVIRONMENT, str, optional=False),
+        "region": given(contract.VAR_REGION, str, optional=False),
+        "bucket": given(contract.VAR_BUCKET, str, optional=False),
+        "model": given(contract.VAR_MODEL, str, optional=False),
+        "engine": given(contract.VAR_ENGINE, _engine, optional=False),
+        "bind_address": given(contract.VAR_BIND_ADDRESS, str),
+        "port": given(contract.VAR_NODE_PORT, port),
+        "data_dir": given(contract.VAR_DATA_DIR, Path),
+        "context_tokens": given(contract.VAR_CONTEXT_TOKENS, count),
+        "slots": given(contract.VAR_SLOTS, count),
+        "queue": given(contract.VAR_QUEUE, whole),
+        "launch_hook": given(contract.VAR_LAUNCH_HOOK, str),
+        "terminate_hook": given(contract.VAR_TERMINATE_HOOK, str),
+        "drain_seconds": given(contract.VAR_DRAIN_SECONDS, seconds),
+        "pointer_poll_seconds": given(contract.VAR_POINTER_POLL_SECONDS, interval),
+        "metadata_poll_seconds": given(contract.VAR_METADATA_POLL_SECONDS, interval),
+        "heartbeat_seconds": given(contract.VAR_HEARTBEAT_SECONDS, interval),
+        "load_timeout_seconds": given(contract.VAR_LOAD_TIMEOUT_SECONDS, interval),
+        "vllm": given(contract.VAR_VLLM, _vllm),
         "stub": _stub(reader),
     }
-    if reader.problems:
-        raise SettingsError("the node cannot start:\n" + "\n".join(f"  {problem}" for problem in reader.problems))
+    reader.finish("node")
     given_values = {name: value for name, value in values.items() if value is not None}
     child = {name: value for name, value in environ.items() if name in CHILD_NAMES or name.startswith(CHILD_PREFIXES)}
     return NodeSettings(**given_values, metadata_endpoint=_metadata_endpoint(environ), child_environment=child)
-
-
-class _Reader:
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.problems: list[str] = []
-
-    def given(self, name: str, read: Callable[[str], Any], *, optional: bool = False) -> Any:
-        """The variable's value; None where it is absent or wrong (then `problems` says so)."""
-        raw = self._environ.get(name, "")
-        if not raw:
-            if not optional:
-                self.problems.append(f"{name} is missing")
-            return None
-        try:
-            return read(raw)
-        except ValueError as error:
-            self.problems.append(f"{name}={raw!r}: {error}")
-            return None
 
 
 def _metadata_endpoint(environ: Mapping[str, str]) -> str | None:
@@ -135,40 +114,9 @@ def _engine(raw: str) -> str:
     return raw
 
 
-def _whole(raw: str) -> int:
-    if not raw.isdecimal():
-        raise ValueError("a whole number from 0 is needed")
-    return int(raw)
-
-
-def _count(raw: str) -> int:
-    if (value := _whole(raw)) < 1:
-        raise ValueError("a whole number from 1 is needed")
-    return value
-
-
-def _port(raw: str) -> int:
-    if (value := _whole(raw)) > 65535:
-        raise ValueError("a port from 0 (any free one) to 65535 is needed")
-    return value
-
-
-def _seconds(raw: str) -> float:
-    value = float(raw)
-    if not 0 <= value < 1e9:
-        raise ValueError("a number of seconds from 0 is needed")
-    return value
-
-
-def _interval(raw: str) -> float:
-    if (value := _seconds(raw)) < 0.01:
-        raise ValueError("at least 0.01 seconds are needed")
-    return value
-
-
-def _stub(reader: _Reader) -> StubSettings:
-    token = reader.given(contract.VAR_STUB_TOKEN_SECONDS, _seconds, optional=True)
-    load = reader.given(contract.VAR_STUB_LOAD_SECONDS, _seconds, optional=True)
+def _stub(reader: EnvironmentReader) -> StubSettings:
+    token = reader.given(contract.VAR_STUB_TOKEN_SECONDS, seconds)
+    load = reader.given(contract.VAR_STUB_LOAD_SECONDS, seconds)
     return StubSettings(token or 0.0, load or 0.0)
 
 

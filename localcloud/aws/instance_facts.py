@@ -49,10 +49,3 @@ class InstanceFacts:
     spot_ends_at: datetime | None = None
     rebalance_at: datetime | None = None
     metadata_options: MetadataOptions = MetadataOptions()
-
-
-def find_facts(instance_id: str) -> InstanceFacts | None:
-    """The facts of an instance that EC2 knows and that has not ended; None for any other id."""
-    from localcloud.aws.ec2.facts import read_facts
-
-    return read_facts(instance_id)

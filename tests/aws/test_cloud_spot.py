@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from localcloud.aws.ec2.facts import read_facts
 from localcloud.aws.in_process import LocalAws
-from localcloud.aws.instance_facts import find_facts
 
 DRAIN = {
     "LifecycleHookName": "drain",
@@ -45,17 +45,17 @@ def test_ec2_takes_the_instance_when_the_notice_ends_and_the_group_replaces_it(a
 
 def test_the_facts_of_an_instance_tell_of_its_notice(aws: LocalAws, fleet: Any):
     instance_id = spot_group(aws, fleet)
-    before = find_facts(instance_id)
+    before = read_facts(instance_id)
     assert before is not None
     assert (before.market, before.spot_ends_at, before.rebalance_at) == ("spot", None, None)
     fleet.call("spot/interrupt", {"instance_id": instance_id, "notice_seconds": 60, "rebalance": True})
-    facts = find_facts(instance_id)
+    facts = read_facts(instance_id)
     assert facts is not None
     assert facts.spot_ends_at is not None
     assert facts.spot_noticed_at == facts.rebalance_at
     assert (facts.spot_ends_at - facts.spot_noticed_at).total_seconds() == 60
     aws.pass_seconds(60)
-    assert find_facts(instance_id) is None
+    assert read_facts(instance_id) is None
 
 
 def test_with_capacity_rebalance_a_notice_runs_the_terminate_hook_at_once(aws: LocalAws, fleet: Any):
@@ -64,7 +64,7 @@ def test_with_capacity_rebalance_a_notice_runs_the_terminate_hook_at_once(aws: L
     aws.tick()
     assert fleet.states()[taken] == "Terminating:Wait"
     assert len(fleet.states()) == 2
-    facts = find_facts(taken)
+    facts = read_facts(taken)
     assert facts is not None
     assert (facts.lifecycle_state, facts.target_lifecycle_state) == ("Terminating:Wait", "Terminated")
 
@@ -114,4 +114,4 @@ def test_a_notice_needs_a_length_in_seconds(aws: LocalAws, fleet: Any, seconds: 
     instance_id = spot_group(aws, fleet)
     status, answer = fleet.call("spot/interrupt", {"instance_id": instance_id, "notice_seconds": seconds})
     assert (status, "notice_seconds" in answer["error"]) == (400, True)
-    assert find_facts(instance_id).spot_ends_at is None  # type: ignore[union-attr]
+    assert read_facts(instance_id).spot_ends_at is None  # type: ignore[union-attr]

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from werkzeug import Request, Response
 
 from localcloud.aws.cloud import current
-from localcloud.aws.instance_facts import find_facts
 from localcloud.aws.metadata import responder
 from localcloud.aws.metadata.credentials import CredentialSource, assume_role
 from localcloud.aws.metadata.tokens import Tokens
@@ -23,6 +22,8 @@ class MetadataRoute:
         self._credentials = CredentialSource(assume_role, lambda: datetime.now(UTC))
 
     def __call__(self, request: Request, instance_id: str, path: str = "") -> Response:
+        from localcloud.aws.ec2.facts import read_facts  # not before EC2 is used: it takes a second to load
+
         headers = request.headers
         question = responder.Question(
             request.method,
@@ -31,5 +32,5 @@ class MetadataRoute:
             ttl_seconds=headers.get(responder.TTL_HEADER),
             forwarded_for=headers.get(responder.FORWARDED_HEADER),
         )
-        answer = responder.respond(question, find_facts(instance_id), self._tokens, self._credentials.of)
+        answer = responder.respond(question, read_facts(instance_id), self._tokens, self._credentials.of)
         return Response(answer.body, answer.status, dict(answer.headers), content_type="text/plain")
