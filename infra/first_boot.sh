@@ -41,23 +41,20 @@ work=$$(mktemp -d)
 trap 'rm -rf "$$work"' EXIT
 cd "$$work"
 fetch manifest.json manifest.json
-echo "$$WARMFLEET_SERVICE_VERSION  manifest.json" | sha256sum --check --quiet
+echo "$$WARMFLEET_SERVICE_VERSION  manifest.json" | sha256sum --check --quiet --strict
 fetch bundle.tar.gz bundle.tar.gz
-python3 - <<'END'
-import hashlib, json, pathlib, tarfile
-
-def check(entry, path):
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != entry["sha256"]:
-        raise SystemExit("%s has SHA-256 %s, the manifest says %s" % (entry["path"], found, entry["sha256"]))
-
-manifest = json.loads(pathlib.Path("manifest.json").read_text())
-check(manifest["archive"], pathlib.Path("bundle.tar.gz"))
-with tarfile.open("bundle.tar.gz") as archive:
-    archive.extractall("bundle", filter="data")
-for entry in manifest["files"]:
-    check(entry, pathlib.Path("bundle", entry["path"]))
-END
+listed() {
+    python3 -c '
+import json, sys
+manifest = json.load(open("manifest.json"))
+for entry in [manifest["archive"]] if sys.argv[1] == "archive" else manifest["files"]:
+    print(entry["sha256"], entry["path"], sep="  ")
+' "$$1"
+}
+listed archive | sha256sum --check --quiet --strict
+mkdir bundle
+tar --extract --file bundle.tar.gz --directory bundle --no-same-owner
+listed files | (cd bundle && sha256sum --check --quiet --strict)
 
 # The image has no pip: the bundle's own runs from its wheel.
 pip=$$(echo "$$PWD"/bundle/wheels/pip-*.whl)
