@@ -72,6 +72,7 @@ def _interrupted(error: BaseException | None) -> bool:
 def _failed(error: Exception) -> int:
     """Say what failed, in one message; the exit code. What nobody foresaw is raised again, with its traceback."""
     from inference_service.artifacts import ArtifactError
+    from inference_service.artifacts.errors import UnpublishableError
     from scripts.terminal import say_error
 
     if isinstance(error, OSError):
@@ -79,7 +80,9 @@ def _failed(error: Exception) -> int:
     if not isinstance(error, CommandError | ArtifactError):
         raise error
     say_error(str(error))
-    return error.exit_code if isinstance(error, CommandError) else FAILED
+    if isinstance(error, CommandError):
+        return error.exit_code
+    return USAGE if isinstance(error, UnpublishableError) else FAILED
 
 
 def _system_error(error: OSError) -> int:

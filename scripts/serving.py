@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_service import contract
-from inference_service.artifacts import ArtifactStore, Manifest, PublishProgress, activate, publish
+from inference_service.artifacts import ArtifactStore, Manifest, PublishProgress, PublishResult, activate, publish
 from scripts.aws_session import explained
 from scripts.exit_codes import CommandError
 from scripts.fleet_reading import Reading, read
@@ -43,8 +43,8 @@ def serve(target: StackTarget, model: str, weights: Path, steps: Steps) -> tuple
     done = []
     with steps.step("publish") as step, explained():
         published = publish(store, model, [weights], progress=lambda progress: step.say(in_words(progress)))
-        step.result = f"{'' if published.created else 'no change, '}{model} {published.version}"
-        done += ["published"] if published.created else []
+        step.result = f"{news(published)}{model} {published.version}"
+        done += ["published"] if published.created else [f"repaired {path}" for path in published.repaired]
     with steps.step("activate") as step, explained():
         before = store.read_pointer(model)
         pointer = before[0] if before else activate(store, model, published.version)
@@ -74,6 +74,13 @@ def replace_refusing(target: StackTarget, model: str) -> list[str]:
 def refuses(node: Node) -> bool:
     """Whether a node that stays says itself why it does not become ready."""
     return bool(node.error and node.state in WARMING_UP and not node.leaving)
+
+
+def news(published: PublishResult) -> str:
+    """What a publication has changed, where that is not all of it; ends with a comma."""
+    if published.repaired:
+        return f"put back what the bucket lacked or held altered ({', '.join(published.repaired)}), "
+    return "" if published.created else "no change, "
 
 
 def in_words(progress: PublishProgress) -> str:

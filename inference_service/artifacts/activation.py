@@ -10,12 +10,14 @@ def activate(store: ArtifactStore, model: str, version: str) -> Pointer:
 
     Raises:
         UnknownVersionError: the version was never published to its end.
+        InvalidDocumentError: its manifest cannot be read.
         PointerChangedError: somebody else wrote the pointer meanwhile.
     """
     sha256 = store.manifest_sha256(model, version)
     if sha256 is None:
         published = ", ".join(store.versions(model)) or "none; publish one with `warmfleet models publish`"
         raise UnknownVersionError(f"{model} has no version {version} in bucket {store.bucket}; published: {published}")
+    store.manifest(model, version)  # readable, or nobody could serve it
     target, read = VersionRef(version, sha256), store.read_pointer(model)
     before, etag = read if read else (None, None)
     after = before.activated(target) if before else Pointer(current=target)

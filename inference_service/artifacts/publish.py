@@ -31,12 +31,13 @@ class PublishProgress:
 
 @dataclass(frozen=True)
 class PublishResult:
-    """`created` is False when the bucket already held exactly this version."""
+    """`created` is False when the bucket already held this version; `repaired` are its files that were put back."""
 
     version: str
     manifest_sha256: str
     created: bool
     bytes: int
+    repaired: tuple[str, ...] = ()
 
 
 Report = Callable[[PublishProgress], None]
@@ -67,11 +68,11 @@ def publish(
     manifest = Manifest(model, check_name("version", version or content_version(entries)), tuple(entries))
     exists = _exists(store, manifest)
     try:  # of a version that exists as well: what was altered or lost in the bucket is put back
-        _upload_all(store, manifest, files, _Counter("upload", total, progress))
+        sent = _upload_all(store, manifest, files, _Counter("upload", total, progress))
     except (ClientError, BotoCoreError) as error:
         raise ArtifactError(f"upload to bucket {store.bucket} failed: {error}; run the same command again") from error
     created = not exists and _commit(store, manifest)
-    return PublishResult(manifest.version, manifest.sha256(), created=created, bytes=total)
+    return PublishResult(manifest.version, manifest.sha256(), created, total, repaired=sent if exists else ())
 
 
 class _Counter:
@@ -104,15 +105,19 @@ def _hash(file: LocalFile, counter: _Counter) -> FileEntry:
     return FileEntry(file.path, size, digest.hexdigest())
 
 
-def _upload_all(store: ArtifactStore, manifest: Manifest, files: list[LocalFile], counter: _Counter) -> None:
+def _upload_all(store: ArtifactStore, manifest: Manifest, files: list[LocalFile], counter: _Counter) -> tuple[str, ...]:
+    """Send what the bucket lacks or holds with other content; the paths of what was sent."""
     prefix = contract.model_prefix(manifest.model, manifest.version)
     sources = {file.path: file for file in files}
+    sent = []
     for entry in manifest.files:
         uploader = Uploader(store.s3, store.bucket, lambda count, path=entry.path: counter.add(path, count))  # type: ignore[misc]
         if uploader.present(prefix + entry.path, entry):
             counter.add(entry.path, entry.bytes)
         else:
             uploader.upload(sources[entry.path], prefix + entry.path, entry)
+            sent.append(entry.path)
+    return tuple(sent)
 
 
 def _exists(store: ArtifactStore, manifest: Manifest) -> bool:
@@ -122,12 +127,19 @@ def _exists(store: ArtifactStore, manifest: Manifest) -> bool:
         VersionExistsError: its name is taken by other bytes.
     """
     found = store.manifest_sha256(manifest.model, manifest.version)
-    if found is not None and found != manifest.sha256():
-        raise VersionExistsError(
-            f"{manifest.model} {manifest.version} exists with other content: manifest SHA-256 {found} in bucket "
-            f"{store.bucket}, {manifest.sha256()} here; leave --version out, or choose another name"
-        )
-    return found is not None
+    if found is None or found == manifest.sha256():
+        return found is not None
+    text = (
+        f"{manifest.model} {manifest.version} exists with other content: manifest SHA-256 {found} in bucket "
+        f"{store.bucket}, {manifest.sha256()} here"
+    )
+    if manifest.version != content_version(manifest.files):
+        raise VersionExistsError(f"{text}; leave --version out, or choose another name")
+    key = contract.model_prefix(manifest.model, manifest.version) + contract.MANIFEST_NAME
+    raise VersionExistsError(
+        f"{text}; a version named by its content has one manifest, so somebody has altered it: delete "
+        f"s3://{store.bucket}/{key} and publish again, or publish under another --version"
+    )
 
 
 def _commit(store: ArtifactStore, manifest: Manifest) -> bool:

@@ -12,6 +12,7 @@ from inference_service.artifacts import pointer as pointers
 from inference_service.artifacts.errors import (
     ArtifactError,
     IntegrityError,
+    InvalidDocumentError,
     PointerChangedError,
     UnknownVersionError,
     VersionExistsError,
@@ -59,7 +60,7 @@ class ArtifactStore:
                 f"{model} has no version {version} in bucket {self.bucket}; published: "
                 f"{', '.join(self.versions(model)) or 'none'}"
             )
-        return manifests.parse(raw[0])
+        return self._parsed(raw[0], model, version)
 
     def manifest_for(self, model: str, reference: VersionRef) -> Manifest:
         """The manifest that the pointer means, and no other.
@@ -76,11 +77,20 @@ class ArtifactStore:
             )
         found = hashlib.sha256(raw[0]).hexdigest()
         if found != reference.manifest_sha256:
-            raise IntegrityError(f"{key} has SHA-256 {found}, the pointer says {reference.manifest_sha256}")
-        manifest = manifests.parse(raw[0])
+            raise IntegrityError(
+                f"s3://{self.bucket}/{key} has SHA-256 {found}, the pointer says {reference.manifest_sha256}: it was "
+                "altered; delete it and publish the same files again, or `warmfleet models activate` another version"
+            )
+        manifest = self._parsed(raw[0], model, reference.version)
         if (manifest.model, manifest.version) != (model, reference.version):
             raise IntegrityError(f"{key} describes {manifest.model} {manifest.version}")
         return manifest
+
+    def _parsed(self, raw: bytes, model: str, version: str) -> Manifest:
+        try:
+            return manifests.parse(raw)
+        except InvalidDocumentError as error:
+            raise InvalidDocumentError(f"s3://{self.bucket}/{self._manifest_key(model, version)}: {error}") from error
 
     def manifest_sha256(self, model: str, version: str) -> str | None:
         """SHA-256 of the version's manifest as it lies in the bucket; None where there is none."""

@@ -23,8 +23,11 @@ def ask(
     Example: warmfleet ask "What is a load balancer?"
     """
     from scripts import gateway_client, terminal
+    from scripts.exit_codes import USAGE, CommandError
     from scripts.stack_target import open_stack
 
+    if not question.strip():
+        raise CommandError('the question is empty; give one, as in: warmfleet ask "What is a load balancer?"', USAGE)
     outputs = open_stack(stack).outputs
     wanted = gateway_client.Question(outputs.fleet(model).model, question, timeout, most_tokens)
     show = terminal.writer(sys.stdout)

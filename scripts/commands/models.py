@@ -34,17 +34,17 @@ def publish(
     from inference_service.artifacts import publish as publish_version
     from scripts import terminal
     from scripts.progress import Steps
-    from scripts.serving import in_words
+    from scripts.serving import in_words, news
 
     _, store = _open(stack)
     with Steps(sys.stderr).step("publish") as step:
         done = publish_version(
             store, name, paths, version=version, allow_code=allow_code, progress=lambda each: step.say(in_words(each))
         )
-        step.result = done.version if done.created else "no change: the bucket holds this version already"
+        step.result = news(done) + done.version
     document = {"model": name, "version": done.version, "manifest_sha256": done.manifest_sha256}
     if as_json:
-        terminal.print_json({**document, "created": done.created, "bytes": done.bytes})
+        terminal.print_json({**document, "created": done.created, "repaired": done.repaired, "bytes": done.bytes})
     else:
         terminal.say(f"{name} {done.version}\nactivate it: warmfleet models activate {name} {done.version}")
 

@@ -22,6 +22,7 @@ from inference_service.artifacts import (
     upload,
 )
 from inference_service.artifacts.errors import (
+    InvalidDocumentError,
     PointerChangedError,
     UnknownVersionError,
     UnpublishableError,
@@ -163,8 +164,23 @@ def test_publishing_again_puts_back_what_was_altered_in_the_bucket(store: Artifa
     result = publish(store, "m", [weights], progress=quiet)
     key = f"models/m/{result.version}/m.gguf"
     store.s3.put_object(Bucket=BUCKET, Key=key, Body=GGUF + b"fIrst")
-    assert publish(store, "m", [weights], progress=quiet).created is False
+    again = publish(store, "m", [weights], progress=quiet)
+    assert (again.created, again.repaired) == (False, ("m.gguf",))
     assert store.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == GGUF + b"first"
+    assert publish(store, "m", [weights], progress=quiet).repaired == ()
+
+
+def test_an_altered_manifest_is_named_with_the_way_to_put_it_back(store: ArtifactStore, weights: Path):
+    result = publish(store, "m", [weights], progress=quiet)
+    key = f"models/m/{result.version}/manifest.json"
+    store.s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+    with pytest.raises(VersionExistsError, match=rf"delete s3://{BUCKET}/{key} and publish again"):
+        publish(store, "m", [weights], progress=quiet)
+    with pytest.raises(InvalidDocumentError, match=rf"s3://{BUCKET}/{key}: the manifest is not one"):
+        activate(store, "m", result.version)
+    assert store.read_pointer("m") is None
+    store.s3.delete_object(Bucket=BUCKET, Key=key)
+    assert publish(store, "m", [weights], progress=quiet).manifest_sha256 == result.manifest_sha256
 
 
 def test_activate_and_roll_back_move_the_pointer(store: ArtifactStore, weights: Path):

@@ -107,7 +107,7 @@ def test_an_unknown_version_and_a_format_with_code_are_refused_in_one_line(
 
     (tmp_path / "m.bin").write_bytes(b"pickle")
     code = checkout.run("models", "publish", "tiny", str(tmp_path / "m.bin"), "--stack", "dev", **aws)
-    assert code.returncode == 1
+    assert code.returncode == 64
     assert "may carry code" in code.stderr
     assert "Traceback" not in unknown.stderr + code.stderr
 
