@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def stack(backend: Backend, pending: list[object]) -> Path:
 
 def lock(backend: Backend, pid: int) -> Path:
     return write(backend, "locks/organization/warmfleet/local/1.json", {"pid": pid})
+
+
+def at_work_as_pulumi(folder: Path) -> "subprocess.Popen[bytes]":
+    """A process that the kernel calls pulumi; it gets that name a moment after Popen returns."""
+    program = folder / "pulumi"
+    program.symlink_to("/bin/sleep")
+    started = subprocess.Popen([program, "60"])
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{started.pid}/comm").read_text() != "pulumi\n":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return started
 
 
 def test_a_stack_built_in_this_run_fits(backend: Backend) -> None:
@@ -87,9 +100,7 @@ def test_the_lock_of_a_reused_process_id_is_left_over(backend: Backend) -> None:
 
 
 def test_the_lock_of_a_cli_at_work_is_respected_and_names_it(backend: Backend, tmp_path: Path) -> None:
-    program = tmp_path / "pulumi"
-    program.symlink_to("/bin/sleep")
-    with subprocess.Popen([program, "60"]) as at_work:
+    with at_work_as_pulumi(tmp_path) as at_work:
         try:
             lock(backend, at_work.pid)
             with pytest.raises(
@@ -101,9 +112,7 @@ def test_the_lock_of_a_cli_at_work_is_respected_and_names_it(backend: Backend, t
 
 
 def test_a_cli_that_is_about_to_end_is_waited_for(backend: Backend, tmp_path: Path) -> None:
-    program = tmp_path / "pulumi"
-    program.symlink_to("/bin/sleep")
-    with subprocess.Popen([program, "60"]) as at_work:
+    with at_work_as_pulumi(tmp_path) as at_work:
         lock(backend, at_work.pid)
         said: list[str] = []
 
