@@ -106,7 +106,12 @@ def _show_usage(error: UsageError) -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, _heard)
     raise KeyboardInterrupt
+
+
+def _heard(_number: int, _frame: FrameType | None) -> None:
+    """Once is enough: `make` passes a SIGTERM on that a whole group gets anyway, and it must not cut the cleaning up."""
 
 
 if __name__ == "__main__":
