@@ -111,7 +111,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _heard(_number: int, _frame: FrameType | None) -> None:
-    """Once is enough: `make` passes a SIGTERM on that a whole group gets anyway, and it must not cut the cleaning up."""
+    """Once is enough: a group gets SIGTERM twice, as `make` passes it on, and it must not cut the cleaning up."""
 
 
 if __name__ == "__main__":
