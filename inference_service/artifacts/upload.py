@@ -1,13 +1,14 @@
 """Send one file to the bucket: in one checked request, or in parts that are given up whole when anything fails."""
 
 import base64
+import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from inference_service.artifacts.errors import UnpublishableError
 from inference_service.artifacts.manifest import FileEntry
@@ -91,7 +92,8 @@ class Uploader:
                 Bucket=self._bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
             )
         except BaseException:  # Ctrl-C as well: parts of an upload that nobody completes are billed for ever
-            self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+            with contextlib.suppress(ClientError, BotoCoreError):  # completed a moment ago, or S3 is why we are here
+                self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
             raise
 
     def _send_parts(self, chunks: Iterator[bytes], key: str, upload_id: str) -> "list[CompletedPartTypeDef]":
