@@ -1,11 +1,20 @@
 """The script of an instance's first boot: fetch the service bundle, check it, install it without an index, start it.
 
 cloud-init runs it once, as root (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html). The image brings
-bash, curl 8 and Python 3.12 (Ubuntu 24.04); nothing is fetched from anywhere but the stack's own bucket.
+bash, curl 8 and Python 3.12 (Ubuntu 24.04); nothing is fetched from anywhere but the stack's own bucket. What the
+script relies on:
+
+- S3 takes path-style requests: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+- S3 wants x-amz-content-sha256, and every x-amz- header signed; curl signs all headers that it is given:
+  https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, https://curl.se/docs/manpage.html
+- systemd reads single quotes in an EnvironmentFile as bash does, and by default sends SIGTERM to the engine as well:
+  https://man7.org/linux/man-pages/man5/systemd.exec.5.html, https://man7.org/linux/man-pages/man5/systemd.kill.5.html
+- pip installs with --target even where Python is managed by the distribution:
+  https://packaging.python.org/en/latest/specifications/externally-managed-environments/
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
 
@@ -20,6 +29,22 @@ class UserDataError(ValueError):
     """The script cannot carry these variables."""
 
 
+class _Script(Template):
+    """A template in which "$" stays the shell's: the placeholders are @{name}."""
+
+    delimiter = "@"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders on the instance, and its Python; absolute paths of letters that bash and systemd leave alone."""
+
+    configuration: str = "/etc/warmfleet"
+    releases: str = "/opt/warmfleet"
+    units: str = "/etc/systemd/system"
+    python: str = "/usr/bin/python3"
+
+
 @dataclass(frozen=True)
 class Boot:
     """What differs between first boots: the role (contract.ROLE_*), its variables, and how long it may drain."""
@@ -29,18 +54,19 @@ class Boot:
     drain_seconds: int
 
 
-def render(boot: Boot) -> str:
+def render(boot: Boot, places: Places = Places()) -> str:
     """The script as text.
 
     Raises:
         UserDataError: a value cannot be quoted for both bash and systemd, or the script is too long for EC2.
     """
     lines = [f"{name}={_quoted(name, value)}" for name, value in sorted(boot.variables.items())]
-    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+    text = _Script(TEMPLATE.read_text(encoding="utf-8")).substitute(
         variables="\n".join([contract.VARIABLES_BEGIN, *lines, contract.VARIABLES_END]),
         role=boot.role,
         services=contract.SERVICES_PREFIX.rstrip("/"),
         stop_seconds=boot.drain_seconds + STOP_MARGIN_SECONDS,
+        **asdict(places),
     )
     if (size := len(text.encode())) > MOST_BYTES:
         longest = max(boot.variables, key=lambda name: len(boot.variables[name]))

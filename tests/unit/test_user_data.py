@@ -21,7 +21,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from inference_service import contract
-from infra.user_data import MOST_BYTES, Boot, UserDataError, render
+from infra.user_data import MOST_BYTES, Boot, Places, UserDataError, render
 from localcloud.user_data import read_variables
 
 KEYS = {"AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "secret/+=", "Token": "session/token+=="}
@@ -86,8 +86,10 @@ class Instance:
         self.objects[key] = content
 
     def boot(self) -> "subprocess.CompletedProcess[str]":
-        script = render(Boot(contract.ROLE_NODE, variables(self.version), drain_seconds=100))
-        script = re.sub(r"(?<=[ =>])/(?=(etc|opt|var)/)", f"{self.root}/", script)
+        folders = (str(self.root / name) for name in ("etc/warmfleet", "opt/warmfleet", "etc/systemd/system"))
+        script = render(
+            Boot(contract.ROLE_NODE, variables(self.version), drain_seconds=100), Places(*folders, "python3")
+        )
         tools = self.root / "tools"
         for name in ("systemctl", "useradd"):
             (tools / name).write_text(STUB)
@@ -225,11 +227,12 @@ def test_no_secret_is_shown(instance: Instance) -> None:
 
 @pytest.mark.parametrize("altered", ["manifest.json", "bundle.tar.gz"])
 def test_what_was_altered_in_the_bucket_is_never_installed(instance: Instance, altered: str) -> None:
-    instance.alter(altered, b'{"format": 1}')
+    other = b'{"format": 1}'
+    instance.alter(altered, other)
     done = instance.boot()
     assert done.returncode != 0
-    assert f"{altered}: FAILED" in done.stdout
-    assert not (instance.root / "opt" / "warmfleet").exists()
+    assert f"{altered} is altered: its SHA-256 is {sha256(other)} and should be " in done.stderr
+    assert list((instance.root / "opt" / "warmfleet").iterdir()) == []
     assert instance.calls() == []
 
 
