@@ -14,7 +14,7 @@ from infra.components.launch_template import Machine
 from infra.components.model_bucket import ModelBucket, ModelBucketArgs
 from infra.components.network import Network, NetworkArgs
 from infra.components.node_role import NodeRole, NodeRoleArgs
-from infra.components.service_bundle import ServiceBundle, ServiceBundleArgs
+from infra.components.service_bundle import ServiceBundle, ServiceBundleArgs, bundle_version
 from infra.settings import Model, StackSettings
 from infra.user_data import Boot, render
 from infra.variables import balancer_idle_seconds, gateway_variables, node_variables
@@ -35,6 +35,7 @@ def build(settings: StackSettings, bundle_folder: Path = BUNDLE_FOLDER) -> dict[
     Raises:
         BundleMissingError: the service bundle is not built.
     """
+    bundle_version(bundle_folder)  # before anything is declared: without it nothing shall be made
     return _Stack(settings, bundle_folder).build()
 
 
@@ -109,6 +110,6 @@ class _Stack:
         variables = node_variables(self.settings, model, bucket, self.bundle.version)
         return render(Boot(contract.ROLE_NODE, variables, self.settings.node_drain_seconds))
 
-    def _image(self, parameter: str) -> str:
-        found = aws.ssm.get_parameter(name=parameter, opts=self.ask)
+    def _image(self, parameter: str) -> pulumi.Output[str]:
+        found = aws.ssm.get_parameter_output(name=parameter, opts=self.ask)
         return found.insecure_value  # `value` counts as a secret, which an image's id is not

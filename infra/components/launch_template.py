@@ -12,7 +12,7 @@ class Machine:
     """What differs between the instances of two launch templates. `user_data` is the plain script."""
 
     instance_type: str
-    image_id: str
+    image_id: pulumi.Output[str]
     profile_arn: pulumi.Output[str]
     user_data: pulumi.Output[str]
     root_volume_gib: int

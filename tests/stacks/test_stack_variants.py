@@ -48,3 +48,4 @@ def test_a_service_bundle_that_is_not_built_is_one_sentence_with_the_remedy(aws:
     with pytest.raises(BundleMissingError, match=r"has no bundle.tar.gz; run `warmfleet service build`") as caught:
         run(aws, stack_settings(LOCAL), tmp_path)
     assert isinstance(caught.value, pulumi.RunError)
+    assert aws.client("s3").list_buckets()["Buckets"] == []  # said before anything was made
