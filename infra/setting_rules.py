@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Values = TypeVar("Values", bound=tuple[str, ...])
 
@@ -11,14 +11,25 @@ PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")  # 
 # A "g" right after the generation stands for Graviton, "gb" for Grace
 # (https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html).
 _ARM = re.compile(r"(a1|[a-z]+\d+g[a-z]*|[a-z0-9]+-gb\d+)\.")
+_SIBLINGS = {f"{family}{number}g": f"{family}{number}i" for family in "cmr" for number in (6, 7, 8)}
+_SIBLINGS |= {"t4g": "t3", "g5g": "g5"}
 _NVIDIA = re.compile(r"(?!g4ad)(g|gr|p)\d")  # g4ad has AMD's
 
 
 def x86_64(instance_type: str) -> str:
     """The service bundle's wheels are for x86-64."""
     if _ARM.match(instance_type):
-        raise ValueError("has an ARM processor, and the service bundle is for x86-64; choose an Intel or AMD type")
+        sibling = _SIBLINGS.get(instance_type.partition(".")[0])
+        choose = f"choose {sibling}, or another" if sibling else "choose an"
+        raise ValueError(f"has an ARM processor, and the service bundle is for x86-64; {choose} Intel or AMD type")
     return instance_type
+
+
+def true_or_false(given: Any) -> Any:
+    """Pulumi's CLI takes no `yes` or `on`."""
+    if isinstance(given, str) and given not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return given
 
 
 def different(types: Values) -> Values:

@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import pulumi
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from infra import setting_rules as rules
 
@@ -106,7 +115,7 @@ class StackSettings(_Frozen):
     metadata_poll_seconds: Poll = 2.0
     discovery_poll_seconds: Poll = 15.0
     readiness_poll_seconds: Poll = 1.0
-    delete_models_on_destroy: bool = False
+    delete_models_on_destroy: Annotated[bool, BeforeValidator(rules.true_or_false)] = False
 
 
 GIVEN_BY_PULUMI = ("region", "environment")  # aws:region and the stack's name
@@ -185,6 +194,8 @@ LIMITS = {
     "too_short": "must have at least {min_length}",
     "too_long": "must have at most {max_length}",
     "literal_error": "must be {expected}",
+    "tuple_type": "must be a list",
+    "model_type": "must be a mapping",
 }
 
 
@@ -194,7 +205,9 @@ def _problem(error: Any) -> str:
         return _unknown(place, _model_at(error["loc"]))
     if kind == "missing":
         return f"{place} is missing; give it"
-    limit = LIMITS[kind].format(**error["ctx"]) if kind in LIMITS else error["msg"].removeprefix("Value error, ")
+    limit = (
+        LIMITS[kind].format(**error.get("ctx", {})) if kind in LIMITS else error["msg"].removeprefix("Value error, ")
+    )
     return f"{place} is {reprlib.repr(error['input'])}; {limit.replace('Input should be', 'must be')}"
 
 

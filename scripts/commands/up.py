@@ -32,11 +32,13 @@ def up(
     from scripts.machine_checks import refuse_unfit
     from scripts.progress import Steps
     from scripts.provisioning import provision
-    from scripts.root import find_root
+    from scripts.root import LOCAL_STACK, find_root
     from scripts.serving import QUESTION, ask_it, replace_refusing, serve, wait_until_warm
+    from scripts.settings_check import refuse_mistakes
     from scripts.terminal import writer
 
     root = find_root(Path.cwd())
+    refuse_mistakes(root, LOCAL_STACK)
     refuse_unfit(root)
     steps = Steps(sys.stderr)
     with command_lock(root):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ def checkout(tmp_path: Path) -> Checkout:
     root.mkdir()
     programs.mkdir()
     (root / "Pulumi.yaml").write_text("name: warmfleet\nruntime: python\n")
+    shutil.copy(ROOT / "Pulumi.local.yaml", root)
     (programs / "pulumi").write_text(PULUMI)
     (programs / "pulumi").chmod(0o755)
     python_path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT)])

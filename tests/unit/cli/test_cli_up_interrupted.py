@@ -1,5 +1,6 @@
 """Ctrl-C, SIGTERM and an unfit machine end `up` in order: one clear line, no process, nothing half-done."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -57,7 +58,8 @@ def test_an_occupied_gateway_port_is_refused_before_anything_is_made(checkout: C
         other.bind(("0.0.0.0", 0))
         other.listen()
         port = other.getsockname()[1]
-        (checkout.root / "Pulumi.local.yaml").write_text(f"config:\n  warmfleet:gateway_port: {port}\n")
+        file = checkout.root / "Pulumi.local.yaml"
+        file.write_text(re.sub(r"gateway_port: \d+", f"gateway_port: {port}", file.read_text()))
         done = checkout.run("up")
     assert done.returncode == 1
     assert f"gateway port: {port} cannot be used" in done.stderr
