@@ -17,8 +17,8 @@ from localcloud.aws.in_process import LocalAws
 
 BUCKET = "models-1"
 ROLE = "gateway-role"
-# Writes its command line to $CALLS: a NUL after each word, a record separator after the last.
-STUB = '#!/bin/sh\nprintf "%s\\0" "${0##*/}" "$@" >>"$CALLS"; printf "\\036" >>"$CALLS"\n'
+# Adds its command line to $CALLS in one write, for two of them run at once: a NUL after each word, then a separator.
+STUB = '#!/bin/sh\nprintf "%s\\0" "${0##*/}" "$@" "$(printf "\\036")" >>"$CALLS"\n'
 ASSIGNMENT = re.compile(r"([A-Z_]+)='([^']*)'")
 
 
@@ -87,7 +87,7 @@ class Machine:
     def calls(self) -> list[list[str]]:
         """Every recorded command line, in order."""
         file = self.root / "calls"
-        return [line.split("\0")[:-1] for line in file.read_text().split("\036")[:-1]] if file.exists() else []
+        return [line.split("\0")[:-1] for line in file.read_text().split("\036\0")[:-1]] if file.exists() else []
 
     def calls_of(self, *names: str) -> list[list[str]]:
         return [words for words in self.calls() if words[0] in names]
