@@ -84,3 +84,8 @@ def test_no_setting_can_hold_what_cannot_be_quoted() -> None:
     for value in ("it's", "two\nlines"):
         with pytest.raises(ValueError, match="extra_arguments"):
             settings((value,))
+
+
+def test_a_script_above_ec2s_limit_is_refused_and_names_the_longest_value() -> None:
+    with pytest.raises(UserDataError, match=rf"above EC2's {MOST_BYTES}; the longest value is WARMFLEET_VLLM"):
+        render(Boot(contract.ROLE_NODE, {contract.VAR_VLLM: "x" * MOST_BYTES, contract.VAR_MODEL: "m"}, 100))
