@@ -1,12 +1,16 @@
 """An instance of the local AWS before its first boot: its root is a folder, systemd and useradd are recorders."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 import urllib.request
 import venv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +88,19 @@ class Machine:
         command = ["bash", str(script)]
         return subprocess.run(command, env=self.environ(), capture_output=True, text=True, timeout=100, check=False)
 
+    @contextlib.contextmanager
+    def started(self, folder: Path) -> Iterator["Process"]:
+        """The service as its unit starts it, writing to `folder` alone; ended afterwards whatever happens."""
+        unit, log = Unit.read(self.unit), folder / "log"
+        environ = self.environ() | unit.environ() | {contract.VAR_DATA_DIR: str(folder / "data")}
+        with log.open("wb") as output:
+            service = subprocess.Popen(unit.command(), env=environ, cwd="/", stdout=output, stderr=output)
+        try:
+            yield Process(service, log, int(unit.options["TimeoutStopSec"]))
+        finally:
+            service.kill()
+            service.wait()
+
     def calls(self) -> list[list[str]]:
         """Every recorded command line, in order."""
         file = self.root / "calls"
@@ -131,6 +148,32 @@ def launched(aws: LocalAws, s3: str, root: Path) -> Machine:
 def upload(aws: LocalAws, version: str, objects: dict[str, Any]) -> None:
     for name, body in objects.items():
         aws.client("s3").put_object(Bucket=BUCKET, Key=contract.service_prefix(version) + name, Body=body)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A started service."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    stop_seconds: int
+
+    def answer(self, url: str) -> int:
+        """The status of its first answer."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                with urllib.request.urlopen(url, timeout=5) as answer:
+                    return int(answer.status)
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def stop(self) -> int:
+        """As systemd does it; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(self.stop_seconds)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""What was altered in the bucket is named, with both hashes, and neither installed nor started."""
+
+import dataclasses
+import hashlib
+import json
+
+from inference_service import contract
+from infra.stack import BUNDLE_FOLDER
+from infra.user_data import Boot
+from tests.aws.first_boot.cases import NEEDS, OBJECTS
+from tests.aws.first_boot.machine import Machine, upload
+
+pytestmark = NEEDS
+
+
+def objects_of(marks: bytes, listed: dict[str, str] | None = None) -> tuple[str, dict[str, bytes]]:
+    """The real bundle with another version, and files listed that are not in it; `marks` are spaces."""
+    objects = {name: (BUNDLE_FOLDER / name).read_bytes() for name in OBJECTS}
+    manifest = json.loads(objects["manifest.json"])
+    manifest["files"] = [*({"path": path, "sha256": text} for path, text in (listed or {}).items()), *manifest["files"]]
+    objects["manifest.json"] = json.dumps(manifest).encode() + marks
+    return sha256(objects["manifest.json"]), objects
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def refusal(machine: Machine, boot: Boot, version: str, objects: dict[str, bytes]) -> str:
+    """What a machine says that boots with these objects; it has installed and started nothing."""
+    upload(machine.aws, version, objects)
+    variables = {**boot.variables, contract.VAR_SERVICE_VERSION: version}
+    done = machine.boot(dataclasses.replace(boot, variables=variables))
+    assert done.returncode != 0
+    assert (list(machine.releases.iterdir()), machine.unit.exists()) == ([], False)
+    assert not machine.environment_file.exists()
+    assert machine.calls_of("systemctl", "useradd") == []
+    return done.stderr
+
+
+def test_an_altered_manifest_is_named_with_both_hashes(fresh: Machine, boot: Boot) -> None:
+    version, objects = objects_of(b" ")
+    objects["manifest.json"] += b" "
+    found = sha256(objects["manifest.json"])
+    wanted = f"manifest.json is altered: its SHA-256 is {found} and should be {version};"
+    assert wanted in refusal(fresh, boot, version, objects)
+
+
+def test_an_altered_archive_is_named_with_both_hashes(fresh: Machine, boot: Boot) -> None:
+    version, objects = objects_of(b"  ")
+    right = sha256(objects["bundle.tar.gz"])
+    objects["bundle.tar.gz"] += b" "
+    wanted = f"bundle.tar.gz is altered: its SHA-256 is {sha256(objects['bundle.tar.gz'])} and should be {right};"
+    assert wanted in refusal(fresh, boot, version, objects)
+
+
+def test_a_file_that_differs_from_the_manifest_is_named_with_both_hashes(fresh: Machine, boot: Boot) -> None:
+    files = json.loads((BUNDLE_FOLDER / "manifest.json").read_text())["files"]
+    (right,) = (file["sha256"] for file in files if file["path"] == "requirements/gateway.txt")
+    version, objects = objects_of(b"", {"requirements/gateway.txt": "0" * 64})
+    wanted = f"requirements/gateway.txt is altered: its SHA-256 is {right} and should be {'0' * 64};"
+    assert wanted in refusal(fresh, boot, version, objects)
+
+
+def test_a_file_that_the_archive_lacks_is_named(fresh: Machine, boot: Boot) -> None:
+    version, objects = objects_of(b"", {"wheels/missing.whl": "0" * 64})
+    assert "wheels/missing.whl is not a file in bundle.tar.gz" in refusal(fresh, boot, version, objects)
