@@ -29,6 +29,7 @@ class Declared:
     inputs: Properties
     parent: str  # URN; empty for the provider
     ignored_changes: tuple[str, ...]
+    waits_for: frozenset[str]  # names of the resources that must stand before
 
 
 @dataclass
@@ -61,7 +62,9 @@ class RecordingMonitor(MockMonitor):
         inputs = pulumi.runtime.rpc.deserialize_properties(request.object)
         kind = request.type.rpartition(":")[2]
         ignored = tuple(request.ignoreChanges)
-        self._built.declared.append(Declared(kind, request.type, request.name, inputs, request.parent, ignored))
+        waits_for = frozenset(urn.rpartition("::")[2] for urn in request.dependencies)
+        declared = Declared(kind, request.type, request.name, inputs, request.parent, ignored, waits_for)
+        self._built.declared.append(declared)
         return made
 
 

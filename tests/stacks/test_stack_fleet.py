@@ -111,8 +111,14 @@ def test_user_data_fits_into_ec2_and_names_the_bundle_that_is_in_the_bucket(loca
     assert json.loads(manifest) == {"format": 1}
 
 
-def test_the_bundle_is_there_before_any_group(local: Built) -> None:
-    order = [(each.kind, each.name) for each in local.declared]
-    archive = order.index(("BucketObjectv2", "service-archive"))
-    manifest = order.index(("BucketObjectv2", "service-manifest"))
-    assert archive < manifest < min(place for place, (kind, _) in enumerate(order) if kind == "Group")
+def test_what_a_first_boot_needs_is_there_before_any_group(local: Built) -> None:
+    """The order here is chance; what a group waits for is not."""
+    way_out = {name for name in local.of("Route") if "private" in name}
+    assert way_out
+    for name, group in local.of("Group").items():
+        permission = "gateway-service" if name == "gateway" else f"{MODEL}-node-artifacts"
+        assert group.waits_for >= {"service-archive", "service-manifest", permission, *way_out}, name
+
+
+def test_the_manifest_that_names_a_bundle_comes_after_it(local: Built) -> None:
+    assert "service-archive" in local.of("BucketObjectv2")["service-manifest"].waits_for

@@ -28,14 +28,14 @@ def bounds(settings: type[Any]) -> list[tuple[str, int, int]]:
     """(name, least, most) of each setting that is a whole number."""
     properties = settings.model_json_schema()["properties"]
     whole = {name: each for name, each in properties.items() if each.get("type") == "integer"}
-    return [(name, each["minimum"], each["maximum"]) for name, each in whole.items()]
+    return [(name, each.get("minimum", 1), each.get("maximum", 0)) for name, each in whole.items()]
 
 
 def test_every_whole_number_has_both_limits() -> None:
     """An absurd number should fail here, not in AWS after minutes."""
-    assert len(bounds(StackSettings)) >= 5
-    assert len(bounds(Model)) >= 8
-    assert bounds(Vllm) == [("tensor_parallel_size", 1, 8)]
+    for settings in (StackSettings, Model, Vllm):
+        assert [name for name, least, most in bounds(settings) if least >= most] == []
+        assert bounds(settings) != []
 
 
 @pytest.mark.parametrize(("name", "least", "most"), bounds(StackSettings))
@@ -102,6 +102,6 @@ def test_the_types_of_one_model_are_all_checked() -> None:
 def test_settings_cannot_be_changed_after_they_were_checked() -> None:
     settings = parsed()
     with pytest.raises(ValidationError, match="frozen"):
-        settings.gateway_nodes = 0  # type: ignore[misc]
+        settings.gateway_nodes = 0
     with pytest.raises(ValidationError, match="frozen"):
-        settings.models[0].slots = 0  # type: ignore[misc]
+        settings.models[0].slots = 0
