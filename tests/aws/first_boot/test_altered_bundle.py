@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
+import io
 import json
+import tarfile
 
 from inference_service import contract
 from infra.stack import BUNDLE_FOLDER
@@ -65,3 +67,33 @@ def test_a_file_that_differs_from_the_manifest_is_named_with_both_hashes(fresh: 
 def test_a_file_that_the_archive_lacks_is_named(fresh: Machine, boot: Boot) -> None:
     version, objects = objects_of(b"", {"wheels/missing.whl": "0" * 64})
     assert "wheels/missing.whl is not a file in bundle.tar.gz" in refusal(fresh, boot, version, objects)
+
+
+def repacked(pins: bytes, *wheels: str) -> tuple[str, dict[str, bytes]]:
+    """A bundle that agrees with its manifest, of these pins for a gateway and of some real wheels."""
+    archive = io.BytesIO()
+    with (
+        tarfile.open(BUNDLE_FOLDER / "bundle.tar.gz") as real,
+        tarfile.open(fileobj=archive, mode="w:gz", compresslevel=0) as tar,
+    ):
+        files = {
+            member.name: real.extractfile(member) for member in real if member.name.split("/")[-1].startswith(wheels)
+        }
+        contents = {name: file.read() for name, file in files.items() if file} | {"requirements/gateway.txt": pins}
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    listed = [{"path": name, "sha256": sha256(content)} for name, content in contents.items()]
+    whole = {"path": "bundle.tar.gz", "sha256": sha256(archive.getvalue())}
+    manifest = json.dumps({"format": 1, "archive": whole, "files": listed}).encode()
+    return sha256(manifest), {"manifest.json": manifest, "bundle.tar.gz": archive.getvalue()}
+
+
+def test_a_wheel_that_is_not_the_pinned_one_is_named_with_both_hashes(fresh: Machine, boot: Boot) -> None:
+    files = json.loads((BUNDLE_FOLDER / "manifest.json").read_text())["files"]
+    (wheel,) = (file for file in files if file["path"].startswith("wheels/aiohappyeyeballs-"))
+    release = wheel["path"].split("-")[1]
+    pins = f"aiohappyeyeballs=={release} --hash=sha256:{'0' * 64}\n".encode()
+    said = refusal(fresh, boot, *repacked(pins, "aiohappyeyeballs-", "pip-"))
+    assert all(text in said for text in ("aiohappyeyeballs", "0" * 64, wheel["sha256"]))
