@@ -58,9 +58,10 @@ class Model(_Frozen):
     instance_types: Annotated[tuple[InstanceType, ...], AfterValidator(rules.different)] = Field(
         min_length=1,
         max_length=40,
-        description="Types to choose from, best first; all of about one throughput. AWS advises ten or more for spot.",
+        description="Types to choose from, best first; all of about one throughput, x86-64, with NVIDIA GPUs "
+        "for `vllm` and without GPU for `llama.cpp`. AWS advises ten or more for spot.",
     )
-    most_spot_nodes: int = Field(default=4, ge=0, le=1000, description="The most that the spot group may have.")
+    most_spot_nodes: int = Field(default=4, ge=1, le=1000, description="The most that the spot group may have.")
     initial_nodes: int = Field(
         default=1,
         ge=1,

@@ -72,11 +72,23 @@ def _descriptions(model: type[BaseModel]) -> dict[str, str]:
 
 def _settings(model: type[BaseModel], descriptions: dict[str, str]) -> str:
     schema = model.model_json_schema(mode="validation")["properties"]
-    rows = [
-        (f"`{name}`", _default(schema[name], model.model_fields[name].is_required()), _limit(schema[name]), text)
-        for name, text in descriptions.items()
-    ]
-    return _table(("setting", "default", "limits", "meaning"), rows)
+    rows = []
+    for name, text in descriptions.items():
+        each, required = schema[name], model.model_fields[name].is_required()
+        rows.append((f"`{name}`", _type(each), _default(each, required), _limit(each), text))
+    return _table(("setting", "type", "default", "limits", "meaning"), rows)
+
+
+TYPES = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text"}
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:  # a type or nothing
+        schema = schema["anyOf"][0]
+    if schema.get("type") == "array":
+        items = _type(schema["items"])
+        return "list of mappings" if items == "mapping" else f"list of {items}"
+    return TYPES.get(schema.get("type", ""), "mapping")
 
 
 def _default(schema: dict[str, Any], required: bool) -> str:
