@@ -38,6 +38,14 @@ def test_each_model_has_a_fleet_an_image_and_permissions_of_its_own(aws: LocalAw
     assert built.groups()["large-on-demand"]["MaxSize"] == 0
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("Pulumi.*.yaml")), ids=lambda path: str(path.name))
+def test_every_committed_stack_file_builds(aws: LocalAws, bundle: Path, path: Path) -> None:
+    given = stack_settings(path)
+    built = run(aws, given, bundle)
+    assert set(built.outputs[contract.OUTPUT_FLEETS]) == {model.name for model in given.models}
+    assert len(built.groups()) == 2 * len(given.models) + 1
+
+
 def test_a_bucket_with_models_is_kept_unless_the_stack_says_otherwise(aws: LocalAws, bundle: Path) -> None:
     given = stack_settings(LOCAL, delete_models_on_destroy="false")
     assert run(aws, given, bundle).of("Bucket")["models"].inputs["forceDestroy"] is False
