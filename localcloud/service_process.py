@@ -15,6 +15,7 @@ import structlog
 
 from inference_service import contract
 from localcloud.admin import Instance
+from localcloud.child import last_lines
 from localcloud.cloud_state import Problem
 from localcloud.environment import without_outside
 from localcloud.places import make_private_folder
@@ -115,7 +116,8 @@ class ServiceProcess:
             crashes.append(clock())
             if not may_restart(crashes, clock()):
                 window = f"{RESTART_WINDOW_SECONDS:g} s"
-                self._give_up(f"ended with code {code}; that was crash {len(crashes)} within {window}")
+                said = last_lines(self._folder / "stdout.log", 1).strip()
+                self._give_up(f"ended with code {code}, crash {len(crashes)} within {window}; its last words: {said}")
                 return
             self._log.warning("service crashed and is started again", code=code)
             with contextlib.suppress(TimeoutError):
@@ -145,7 +147,7 @@ class ServiceProcess:
 
     def _give_up(self, text: str) -> None:
         path = self._folder / "stdout.log"
-        remedy = f"read {path}, then terminate the instance: its group launches another"
+        remedy = f"`make up` replaces the instance; all that it said is in {path}"
         self._problems.set(Problem(self._instance.instance_id, f"its service {text}", remedy))
 
 

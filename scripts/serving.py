@@ -1,16 +1,17 @@
 """The second half of `up`: publish a model, activate it, wait for its first warm node, ask it a question."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from inference_service import contract
 from inference_service.artifacts import ArtifactStore, Manifest, PublishProgress, PublishResult, activate, publish
 from scripts.aws_session import explained
 from scripts.exit_codes import CommandError
 from scripts.fleet_reading import Reading, read
-from scripts.fleet_state import FleetState, Node, waiting_for, why_missing
+from scripts.fleet_state import LEAVING, FleetState, Node, Trouble, waiting_for, why_missing
 from scripts.gateway_client import Answer, GatewayError, Question, ask
 from scripts.progress import Step, Steps
 from scripts.stack_target import StackTarget
@@ -57,18 +58,30 @@ def serve(target: StackTarget, model: str, weights: Path, steps: Steps) -> tuple
     return Active(manifest, pointer.current.manifest_sha256), done
 
 
-def replace_refusing(target: StackTarget, model: str) -> list[str]:
-    """Have Auto Scaling replace nodes that say why they cannot serve: they would try again only after minutes.
+def replace_hopeless(target: StackTarget, model: str) -> list[str]:
+    """Have Auto Scaling replace instances that need it: they would try again only after minutes, or never.
 
-    What they refused may just have been published again. Returns their ids.
+    These are nodes that say why they cannot serve (what they refused may just have been published again), and instances
+    of any group of the stack whose service has crashed until the local cloud gave it up. Returns their ids.
     """
     with explained():
-        refusing = [node for node in read(target).fleet(model).nodes if refuses(node)]
-        for node in refusing:
-            target.aws.client("autoscaling").terminate_instance_in_auto_scaling_group(
-                InstanceId=node.instance_id, ShouldDecrementDesiredCapacity=False
+        reading, autoscaling = read(target), target.aws.client("autoscaling")
+        refusing = [node.instance_id for node in reading.fleet(model).nodes if refuses(node)]
+        hopeless = list(dict.fromkeys([*refusing, *given_up(autoscaling, reading.troubles)]))
+        for instance_id in hopeless:
+            autoscaling.terminate_instance_in_auto_scaling_group(
+                InstanceId=instance_id, ShouldDecrementDesiredCapacity=False
             )
-    return [node.instance_id for node in refusing]
+    return hopeless
+
+
+def given_up(autoscaling: Any, troubles: Iterable[Trouble]) -> list[str]:
+    """Of the resources in trouble those that are instances of a group."""
+    ids = [trouble.resource for trouble in troubles if trouble.resource.startswith("i-")]
+    if not ids:
+        return []
+    described = autoscaling.describe_auto_scaling_instances(InstanceIds=ids)["AutoScalingInstances"]
+    return [each["InstanceId"] for each in described if not each["LifecycleState"].startswith(LEAVING)]
 
 
 def refuses(node: Node) -> bool:

@@ -33,7 +33,7 @@ def up(
     from scripts.progress import Steps
     from scripts.provisioning import provision
     from scripts.root import LOCAL_STACK, find_root
-    from scripts.serving import QUESTION, ask_it, replace_refusing, serve, wait_until_warm
+    from scripts.serving import QUESTION, ask_it, replace_hopeless, serve, wait_until_warm
     from scripts.settings_check import refuse_mistakes
     from scripts.terminal import writer
 
@@ -47,7 +47,7 @@ def up(
         model, url = target.outputs.fleet(None).model, target.outputs.gateway_url
         active, done = serve(target, model, default_model(), steps)
         with steps.step("warm node") as step:
-            done += [f"replaced {each}" for each in replace_refusing(target, model)]
+            done += [f"replaced {each}" for each in replace_hopeless(target, model)]
             node = wait_until_warm(target, model, step, wait_seconds=wait)
         with steps.step("ask", moving=False) as step:
             show = writer(sys.stderr if as_json else sys.stdout)
