@@ -289,3 +289,21 @@ def test_of_two_conditional_writes_at_the_same_time_one_wins(aws: LocalAws, s3: 
     for writer in writers:
         writer.join()
     assert sorted(codes) == ["PreconditionFailed", "written"]
+
+
+def test_of_a_bucket_with_suspended_versioning_every_version_and_marker_can_be_deleted(s3: Any) -> None:
+    """As the stack is destroyed: versioning first, then the bucket with all that it holds."""
+    s3.create_bucket(Bucket="suspended")
+    versioning = {"Bucket": "suspended"}
+    s3.put_bucket_versioning(**versioning, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket="suspended", Key="k", Body=b"one")
+    s3.delete_object(Bucket="suspended", Key="k")
+    s3.put_object(Bucket="suspended", Key="k", Body=b"two")
+    s3.put_bucket_versioning(**versioning, VersioningConfiguration={"Status": "Suspended"})
+    found = s3.list_object_versions(Bucket="suspended")
+    first, *others = [each["VersionId"] for each in found["Versions"] + found["DeleteMarkers"]]
+    s3.delete_object(Bucket="suspended", Key="k", VersionId=first)
+    left = s3.list_object_versions(Bucket="suspended")
+    assert {each["VersionId"] for each in left["Versions"] + left["DeleteMarkers"]} == set(others)
+    s3.delete_objects(Bucket="suspended", Delete={"Objects": [{"Key": "k", "VersionId": each} for each in others]})
+    s3.delete_bucket(Bucket="suspended")

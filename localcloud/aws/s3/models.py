@@ -31,6 +31,23 @@ class LocalS3Backend(S3Backend):
         bucket.__class__ = LocalBucket
         return bucket
 
+    def delete_object(
+        self, bucket_name: str, key_name: str, version_id: str | None = None, bypass: bool = False
+    ) -> tuple[bool, dict[str, Any]]:
+        """One version goes alone also while versioning is suspended, where moto takes every version of the key at once.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectsfromVersioningSuspendedBuckets.html
+        """
+        bucket = self.get_bucket(bucket_name)
+        if version_id is None or bucket.versioning_status != "Suspended":
+            done: tuple[bool, dict[str, Any]] = super().delete_object(bucket_name, key_name, version_id, bypass)
+            return done
+        bucket.versioning_status = "Enabled"
+        try:
+            return super().delete_object(bucket_name, key_name, version_id, bypass)  # type: ignore[no-any-return]
+        finally:
+            bucket.versioning_status = "Suspended"
+
     @property
     def _url_module(self) -> Any:
         """moto names its own module here, by which our Response would be ignored."""
