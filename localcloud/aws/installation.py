@@ -40,22 +40,27 @@ def backend_classes() -> list[tuple[Any, type]]:
 @contextlib.contextmanager
 def installed(cloud: Cloud) -> Iterator[None]:
     """From empty moto backends to empty moto backends, with ours in between. One at a time in a process."""
-    from moto.core.base_backend import BackendDict
-
     set_current(cloud)
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # 1,301 old images that nobody uses here
-    BackendDict.reset()
-    changed = [(each, each.backend, ours) for each, ours in backend_classes()]
-    for backends, _, ours in changed:
-        backends.backend = ours
+    kept = [(each, each.backend) for each, _ in backend_classes()]
+    _begin_afresh(backend_classes())
     try:
         prepare()
         yield
     finally:
-        BackendDict.reset()
-        for backends, theirs, _ in changed:
-            backends.backend = theirs
+        _begin_afresh(kept)
         set_current(None)
+
+
+def _begin_afresh(classes: list[tuple[Any, type]]) -> None:
+    """Empty all of moto, and have these backends made of these classes from now on."""
+    from moto.core.base_backend import BackendDict
+
+    for backends, wanted in classes:
+        backends.backend = wanted
+    BackendDict.reset()
+    for backends, _ in classes:
+        backends.clear()  # resetting Auto Scaling's backend has made EC2's again
 
 
 def prepare() -> None:

@@ -1,5 +1,7 @@
 """Runs the program under Pulumi mocks that make every resource in a local AWS, through the provider's own handlers."""
 
+import asyncio
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,9 +78,16 @@ def run(aws: LocalAws, given: StackSettings, bundle: Path) -> Built:
         pulumi.Output.from_input(stack.build(given, bundle)).apply(built.outputs.update)
 
     monitor = RecordingMonitor(built)
+    asyncio.set_event_loop(_event_loop())  # tests that ran before may have taken the thread's loop away
     pulumi.runtime.set_mocks(monitor.mocks, project="warmfleet", stack=given.environment, monitor=monitor)
     pulumi.runtime.test(program)()
     return built
+
+
+@functools.cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """One for all runs, never closed: the SDK keeps loops of its own in that one's threads, and closes none of them."""
+    return asyncio.new_event_loop()
 
 
 def project() -> dict[str, Any]:

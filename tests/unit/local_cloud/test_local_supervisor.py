@@ -160,7 +160,7 @@ async def test_a_crashing_service_is_restarted_three_times_and_then_is_a_problem
     assert len(supervised.starts()) == 4
     assert (problem.resource, problem.text) == (
         f"i-{1:017x}",
-        "its service ended with code 3; that was crash 4 within 60 s",
+        "its service ended with code 3, crash 4 within 60 s; its last words: start 4",
     )
     assert str(supervised.folder / "stdout.log") in problem.remedy
     supervised.set()
