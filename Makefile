@@ -1,12 +1,12 @@
 # Every target runs a command that you could type. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint format bench clean requirements cli bundle .venv
+.PHONY: help up down test test-failures lint format bench clean requirements cli bundle .venv
 
 SETS := infra node gateway uv
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 help: ## list the targets
-	@sed -n 's/^\([a-z.]*\):.*## /  make \1\t/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z.-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 up: .venv/ready ## from nothing to an answer: provision a fleet on the local cloud and ask its model
 	.venv/bin/warmfleet up
@@ -15,7 +15,10 @@ down: .venv/ready ## remove every process, file and cloud resource that `make up
 	.venv/bin/warmfleet down
 
 test: .venv/ready cli bundle ## unit, stack, aws and contract tests, and the journey through `make up`
-	.venv/bin/pytest
+	.venv/bin/pytest -m "not failures"
+
+test-failures: .venv/ready cli bundle ## drive `make up` into trouble: altered weights, occupied ports, killed clouds, Ctrl-C
+	.venv/bin/pytest -m failures
 
 lint: .venv/ready ## format, lint and types, changing nothing
 	.venv/bin/ruff format --check .

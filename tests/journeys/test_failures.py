@@ -27,7 +27,7 @@ from scripts.local_stack import Backend
 DEADLINE_SECONDS = 60
 GATEWAY_PORT = 8080
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.journey, pytest.mark.failures, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

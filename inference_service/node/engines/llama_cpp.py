@@ -94,7 +94,7 @@ class LlamaCppEngine:
         if self._http:
             await self._http.close()
         server, self._server, self._http = self._server, None, None
-        del server  # its threads end and the file is unmapped here
+        del server  # its threads end and the file is unmapped
 
     async def _prompt(self, request: Generation) -> list[int]:
         """The model's own chat template, applied and tokenized by the engine."""
