@@ -16,6 +16,13 @@ _SIBLINGS |= {"t4g": "t3", "g5g": "g5"}
 _NVIDIA = re.compile(r"(?!g4ad)(g|gr|p)\d")  # g4ad has AMD's
 
 
+def outside_china(region: str) -> str:
+    """The first boot asks S3 at amazonaws.com; China's regions have a domain of their own."""
+    if region.startswith("cn-"):
+        raise ValueError("is in China, whose AWS has other addresses; choose a region outside")
+    return region
+
+
 def x86_64(instance_type: str) -> str:
     """The service bundle's wheels are for x86-64."""
     if _ARM.match(instance_type):

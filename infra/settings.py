@@ -99,7 +99,7 @@ class Model(_Frozen):
 class StackSettings(_Frozen):
     """Every setting of a stack. Durations are in seconds."""
 
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$"), AfterValidator(rules.outside_china)]
     environment: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")
     models: tuple[Model, ...] = Field(min_length=1, max_length=20)
     vpc_cidr: Annotated[str, AfterValidator(rules.vpc_range)] = "10.42.0.0/16"

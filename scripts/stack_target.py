@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from localcloud import control, environment
 from scripts.aws_session import Aws
 from scripts.exit_codes import CommandError
 from scripts.pulumi_cli import PulumiCliError, ensure
-from scripts.pulumi_runs import Pulumi
+from scripts.pulumi_runs import Pulumi, PulumiError
 from scripts.root import LOCAL_STACK, find_root
 from scripts.stack_outputs import StackOutputs, parse
 
@@ -64,5 +65,15 @@ def open_stack(name: str, environ: Mapping[str, str] | None = None, start: Path 
     cloud = running_cloud(root) if name == LOCAL_STACK else None
     cli = find_cli(root, environ)
     pulumi = pulumi_for(root, cloud, environ, cli) if cloud else Pulumi(cli, root, environ)
-    outputs = parse(pulumi.outputs(name), name)
+    outputs = parse(_outputs(pulumi, name), name)
     return StackTarget(root, name, pulumi, outputs, Aws(pulumi.environ, outputs.region), cloud)
+
+
+def _outputs(pulumi: Pulumi, name: str) -> dict[str, Any]:
+    try:
+        return pulumi.outputs(name)
+    except PulumiError as error:
+        if name == LOCAL_STACK:
+            raise
+        remedy = "sign in to its backend with `pulumi login`, or name another one of `pulumi stack ls` by --stack"
+        raise CommandError(f"the outputs of stack {name} cannot be read: {error}\n{remedy}") from error

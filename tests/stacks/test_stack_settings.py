@@ -85,6 +85,7 @@ def test_a_mistake_is_named_with_its_value_and_what_would_be_right(changes: dict
     ("change", "said"),
     [
         (lambda given: given.pop("aws:region"), "aws:region is missing; give it"),
+        (lambda given: given.update({"aws:region": "cn-north-1"}), "aws:region is 'cn-north-1'; is in China"),
         (lambda given: given.pop("warmfleet:models"), "models is missing; give it"),
         (lambda given: given.update({"aws:allowedAccountIds": "[1]"}), "aws:allowedAccountIds has no effect"),
     ],

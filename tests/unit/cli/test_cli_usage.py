@@ -79,14 +79,17 @@ def test_a_stack_that_was_not_built_to_its_end_is_named_with_the_remedy(checkout
     assert "pulumi up --stack dev" in done.stderr
 
 
-def test_a_failing_pulumi_is_quoted_without_its_noise(checkout: Checkout) -> None:
+def test_a_stack_that_pulumi_cannot_read_is_named_with_its_words_and_the_way_to_the_backend(checkout: Checkout) -> None:
     (checkout.bin / "pulumi").write_text(
         "#!/bin/sh\n[ $1 = version ] && echo v3.230.0 && exit\n"
         "echo 'warning: using a language host' >&2; echo \"error: no stack named 'dev' found\" >&2; exit 255\n"
     )
     done = checkout.run("status", "--stack", "dev")
     assert done.returncode == 1
-    assert done.stderr.strip() == "pulumi stack output --json --stack dev: no stack named 'dev' found"
+    assert done.stderr.splitlines() == [
+        "the outputs of stack dev cannot be read: pulumi stack output --json --stack dev: no stack named 'dev' found",
+        "sign in to its backend with `pulumi login`, or name another one of `pulumi stack ls` by --stack",
+    ]
 
 
 def test_down_where_nothing_runs_says_so_and_succeeds(checkout: Checkout) -> None:
