@@ -114,7 +114,7 @@ async def test_the_model_file_is_mapped_while_loaded_and_freed_after(model_direc
     assert mapped()
     await engine.close()
     async with asyncio.timeout(10):  # the thread that loaded it may let go a moment later
-        while mapped():
+        while mapped():  # noqa: ASYNC110  nobody tells when the kernel has unmapped a file
             await asyncio.sleep(0.01)
     with pytest.raises(EngineError, match="no model loaded"):
         await decode(engine, ask("x"))
