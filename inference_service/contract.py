@@ -70,6 +70,7 @@ def service_prefix(service_version: str) -> str:
 
 
 # --- HTTP.
+NODE_PORT = 8000  # of every node; gateways alone may call it
 PATH_HEALTH = "/healthz"
 PATH_READY = "/readyz"
 PATH_METRICS = "/metrics"

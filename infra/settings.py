@@ -21,8 +21,8 @@ from pydantic import (
 from infra import setting_rules as rules
 
 PROJECT = "warmfleet"
-GATEWAY_PORT_OF_INSTANCE = 8080  # on the gateway itself, whatever the load balancer's listener has
-NODE_PORT = 8000
+LEAST_UNPRIVILEGED_PORT = 1024  # services run without root; ip(7)
+GATEWAY_PORT = 8080  # of a gateway whose load balancer listens below that
 
 
 class SettingsError(pulumi.RunError):
@@ -117,6 +117,11 @@ class StackSettings(_Frozen):
     discovery_poll_seconds: Poll = 15.0
     readiness_poll_seconds: Poll = 1.0
     delete_models_on_destroy: Annotated[bool, BeforeValidator(rules.true_or_false)] = False
+
+    @property
+    def gateway_instance_port(self) -> int:
+        """The port of the gateways themselves: the load balancer's, where they may have it."""
+        return self.gateway_port if self.gateway_port >= LEAST_UNPRIVILEGED_PORT else GATEWAY_PORT
 
 
 GIVEN_BY_PULUMI = ("region", "environment")  # aws:region and the stack's name

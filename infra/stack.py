@@ -75,6 +75,7 @@ class _Stack:
             network=self.network,
             nodes=settings.gateway_nodes,
             port=settings.gateway_port,
+            instance_port=settings.gateway_instance_port,
             client_cidrs=settings.client_cidrs,
             idle_seconds=balancer_idle_seconds(settings),
             drain_seconds=settings.gateway_drain_seconds,

@@ -4,7 +4,7 @@ import json
 
 from inference_service import contract
 from infra import lifecycle
-from infra.settings import GATEWAY_PORT_OF_INSTANCE, NODE_PORT, Model, StackSettings
+from infra.settings import Model, StackSettings
 
 # A request may wait silently for a node as long as longest_wait_seconds: the load balancer must not give up before.
 IDLE_MARGIN_SECONDS = 20
@@ -42,7 +42,7 @@ def gateway_variables(settings: StackSettings, bucket: str, service_version: str
     return {
         **_common(settings, bucket, service_version),
         contract.VAR_MODELS: ",".join(model.name for model in settings.models),
-        contract.VAR_GATEWAY_PORT: str(GATEWAY_PORT_OF_INSTANCE),
+        contract.VAR_GATEWAY_PORT: str(settings.gateway_instance_port),
         contract.VAR_DISCOVERY_POLL_SECONDS: f"{settings.discovery_poll_seconds:g}",
         contract.VAR_READINESS_POLL_SECONDS: f"{settings.readiness_poll_seconds:g}",
         contract.VAR_LONGEST_WAIT_SECONDS: str(settings.longest_wait_seconds),
@@ -57,5 +57,5 @@ def _common(settings: StackSettings, bucket: str, service_version: str) -> dict[
         contract.VAR_REGION: settings.region,
         contract.VAR_BUCKET: bucket,
         contract.VAR_SERVICE_VERSION: service_version,
-        contract.VAR_NODE_PORT: str(NODE_PORT),
+        contract.VAR_NODE_PORT: str(contract.NODE_PORT),
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inference_service import contract
 from localcloud import control
 from scripts.exit_codes import CommandError
 from scripts.pulumi_build import LEAST_GO, cached_cli
@@ -73,13 +74,9 @@ def check_disk(folder: Path, least_mib: int = LEAST_FREE_MIB) -> Check:
 def check_port(root: Path, address: str = PROBE_ADDRESS) -> Check:
     """The gateway's port. Addresses of the local cloud are its own, but a listener on all addresses blocks them."""
     file, port = gateway_port(root)
-    try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
-    except OSError as error:
+    if problem := _occupied(port, address):
         remedy = f"end the program that `ss -ltnp 'sport = :{port}'` shows, or set warmfleet:{GATEWAY_PORT} in {file}"
-        return Check("gateway port", False, f"{port} cannot be used: {error.strerror}", remedy)
+        return Check("gateway port", False, f"{port} cannot be used: {problem}", remedy)
     return Check("gateway port", True, f"{port} is free")
 
 
@@ -103,6 +100,25 @@ def gateway_port(root: Path) -> tuple[str, int]:
     return stack_file, value if isinstance(value, int) and 0 < value < 65536 else DEFAULT_PORT
 
 
+def check_node_port(port: int = contract.NODE_PORT, address: str = PROBE_ADDRESS) -> Check:
+    """The port of every node; the rules of `check_port` hold for it too."""
+    if problem := _occupied(port, address):
+        remedy = f"end the program that `ss -ltnp 'sport = :{port}'` shows, or have it listen on one address"
+        return Check("node port", False, f"{port} cannot be used: {problem}", remedy)
+    return Check("node port", True, f"{port} is free")
+
+
+def _occupied(port: int, address: str) -> str | None:
+    """Why nobody can listen at `address`; None when it is free."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        return error.strerror
+    return None
+
+
 def all_checks(root: Path, environ: Mapping[str, str]) -> list[Check]:
     """Everything that `make up` needs on this machine."""
     cloud = control.running(root)
@@ -112,6 +128,7 @@ def all_checks(root: Path, environ: Mapping[str, str]) -> list[Check]:
         check_pulumi(environ),
         check_disk(root),
         check_port(root),
+        check_node_port(),
         Check("local cloud", True, f"running (pid {cloud.daemon_pid})" if cloud else "not running: `make up`"),
     ]
 
@@ -122,6 +139,7 @@ def refuse_unfit(root: Path) -> None:
     Raises:
         CommandError: the machine lacks something that no later step could make good.
     """
-    checks = [*check_platform(platform.system(), sys.version_info[:3]), check_disk(root), check_port(root)]
+    machine = check_platform(platform.system(), sys.version_info[:3])
+    checks = [*machine, check_disk(root), check_port(root), check_node_port()]
     if bad := [check for check in checks if not check.ok]:
         raise CommandError("\n".join(f"{check.name}: {check.found}; {check.remedy}" for check in bad))

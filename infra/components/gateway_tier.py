@@ -10,7 +10,6 @@ from inference_service import contract
 from infra import firewall, lifecycle
 from infra.components.launch_template import Machine, launch_template
 from infra.components.network import Network
-from infra.settings import GATEWAY_PORT_OF_INSTANCE
 
 BOOT_SECONDS = 300  # from launch to healthy, before an unhealthy gateway is replaced
 
@@ -20,7 +19,7 @@ class GatewayTierArgs:
     """How many gateways, who may reach them, and what they boot with.
 
     Attributes:
-        port: of the load balancer's listener.
+        port: of the load balancer's listener; `instance_port`, of the gateways themselves.
         client_cidrs: ranges that may connect to the load balancer.
         idle_seconds: how long the load balancer keeps a silent connection.
         after: what must exist before an instance boots.
@@ -29,6 +28,7 @@ class GatewayTierArgs:
     network: Network
     nodes: int
     port: int
+    instance_port: int
     client_cidrs: Sequence[str]
     idle_seconds: int
     drain_seconds: int
@@ -58,7 +58,7 @@ class GatewayTier(pulumi.ComponentResource):
 
     def _security_groups(self) -> tuple[aws.ec2.SecurityGroup, aws.ec2.SecurityGroup]:
         """Clients reach the load balancer, the load balancer the gateways; nobody else reaches either."""
-        name, vpc, port = self._name, self._args.network.vpc_id, GATEWAY_PORT_OF_INSTANCE
+        name, vpc, port = self._name, self._args.network.vpc_id, self._args.instance_port
         balancer = firewall.group(f"{name}-balancer", "Load balancer of the gateways", vpc, self._child)
         gateways = firewall.group(f"{name}-gateways", "Gateways", vpc, self._child)
         for number, cidr in enumerate(self._args.client_cidrs):
@@ -84,7 +84,7 @@ class GatewayTier(pulumi.ComponentResource):
         targets = aws.lb.TargetGroup(
             self._name,
             vpc_id=args.network.vpc_id,
-            port=GATEWAY_PORT_OF_INSTANCE,
+            port=args.instance_port,
             protocol="HTTP",
             target_type="instance",
             deregistration_delay=args.drain_seconds,

@@ -12,7 +12,7 @@ from infra import firewall, lifecycle
 from infra.components.launch_template import Machine, launch_template
 from infra.components.network import Network
 from infra.components.node_role import NodeRole
-from infra.settings import NODE_PORT, Model
+from infra.settings import Model
 
 SPOT = "spot"
 ON_DEMAND = "on-demand"
@@ -74,8 +74,8 @@ class GpuFleet(pulumi.ComponentResource):
         args = self._args
         group = firewall.group(f"{self._name}-nodes", "Inference nodes", args.network.vpc_id, self._child)
         gateways = args.gateway_security_group_id
-        firewall.allow_from_group(f"{self._name}-from-gateways", group.id, gateways, NODE_PORT, self._child)
-        firewall.allow_to_group(f"{self._name}-to-nodes", gateways, group.id, NODE_PORT, self._child)
+        firewall.allow_from_group(f"{self._name}-from-gateways", group.id, gateways, contract.NODE_PORT, self._child)
+        firewall.allow_to_group(f"{self._name}-to-nodes", gateways, group.id, contract.NODE_PORT, self._child)
         firewall.allow_https_out(f"{self._name}-to-aws", group.id, self._child)
         return group
 

@@ -3,8 +3,6 @@
 import json
 
 from inference_service import contract
-from infra.components.gateway_tier import GATEWAY_PORT_OF_INSTANCE
-from infra.settings import NODE_PORT
 from tests.stacks.program import Built
 from tests.stacks.reading import allowed
 
@@ -36,15 +34,15 @@ def rules(built: Built, group: str) -> set[tuple[str, str, int, int]]:
 
 def test_a_node_hears_gateways_alone_and_calls_aws_alone(local: Built) -> None:
     assert rules(local, f"{MODEL}-nodes") == {
-        ("in", "gateway-gateways", NODE_PORT, NODE_PORT),
+        ("in", "gateway-gateways", contract.NODE_PORT, contract.NODE_PORT),
         ("out", "0.0.0.0/0", 443, 443),
     }
 
 
 def test_a_gateway_hears_the_load_balancer_alone(local: Built) -> None:
     assert rules(local, "gateway-gateways") == {
-        ("in", "gateway-balancer", GATEWAY_PORT_OF_INSTANCE, GATEWAY_PORT_OF_INSTANCE),
-        ("out", f"{MODEL}-nodes", NODE_PORT, NODE_PORT),
+        ("in", "gateway-balancer", 8080, 8080),
+        ("out", f"{MODEL}-nodes", contract.NODE_PORT, contract.NODE_PORT),
         ("out", "0.0.0.0/0", 443, 443),
     }
 
@@ -52,7 +50,7 @@ def test_a_gateway_hears_the_load_balancer_alone(local: Built) -> None:
 def test_the_load_balancer_hears_clients_on_its_port_and_is_internal(local: Built) -> None:
     assert rules(local, "gateway-balancer") == {
         ("in", "10.0.0.0/8", 8080, 8080),
-        ("out", "gateway-gateways", GATEWAY_PORT_OF_INSTANCE, GATEWAY_PORT_OF_INSTANCE),
+        ("out", "gateway-gateways", 8080, 8080),
     }
     (balancer,) = local.aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
     assert balancer["Scheme"] == "internal"

@@ -105,3 +105,8 @@ def test_settings_cannot_be_changed_after_they_were_checked() -> None:
         settings.gateway_nodes = 0
     with pytest.raises(ValidationError, match="frozen"):
         settings.models[0].slots = 0
+
+
+@pytest.mark.parametrize(("listener", "gateways"), [(80, 8080), (443, 8080), (1024, 1024), (9000, 9000)])
+def test_gateways_have_the_listeners_port_unless_it_needs_root(listener: int, gateways: int) -> None:
+    assert parsed(gateway_port=str(listener)).gateway_instance_port == gateways

@@ -11,7 +11,6 @@ import pytest
 from inference_service import contract
 from inference_service.gateway.settings import read_settings as gateway_settings
 from inference_service.node.settings import read_settings as node_settings
-from infra.settings import GATEWAY_PORT_OF_INSTANCE, NODE_PORT
 from infra.user_data import STOP_MARGIN_SECONDS, Boot
 from infra.variables import gateway_variables, node_variables
 from tests.aws.first_boot.cases import NEEDS, OBJECTS, SETTINGS
@@ -67,7 +66,7 @@ def test_no_credential_is_in_a_command_line_a_file_or_the_output(
 
 
 def test_the_service_answers_when_started_as_the_unit_says(machine: Machine, booted: object, tmp_path: Path) -> None:
-    url = f"http://{machine.address}:{GATEWAY_PORT_OF_INSTANCE}{contract.PATH_HEALTH}"
+    url = f"http://{machine.address}:{SETTINGS.gateway_instance_port}{contract.PATH_HEALTH}"
     with machine.started(tmp_path) as process:
         assert process.answer(url) == 200
         assert process.stop() == 0
@@ -79,7 +78,7 @@ def test_a_node_is_installed_with_its_engine_and_answers_too(fresh: Machine, boo
     assert done.returncode == 0, done.stderr
     assert list(fresh.releases.glob("*/xllamacpp"))
     with fresh.started(tmp_path) as process:
-        assert process.answer(f"http://{fresh.address}:{NODE_PORT}{contract.PATH_HEALTH}") == 200
+        assert process.answer(f"http://{fresh.address}:{contract.NODE_PORT}{contract.PATH_HEALTH}") == 200
         assert process.stop() == 0
 
 
@@ -111,5 +110,5 @@ def test_both_services_accept_the_variables_that_the_program_gives_them() -> Non
         assert (settings.model, settings.engine, settings.bucket) == (model.name, model.engine, BUCKET)
         assert settings.vllm.extra_arguments == model.vllm.extra_arguments
     gateway = gateway_settings(gateway_variables(SETTINGS, BUCKET, "0" * 64))
-    assert (gateway.models, gateway.port) == (("small", "large"), GATEWAY_PORT_OF_INSTANCE)
+    assert (gateway.models, gateway.port) == (("small", "large"), SETTINGS.gateway_instance_port)
     assert gateway.drain_seconds == SETTINGS.gateway_drain_seconds

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts.machine_checks import check_disk, check_platform, check_port, check_program, check_pulumi, gateway_port
+from scripts.machine_checks import (
+    check_disk,
+    check_node_port,
+    check_platform,
+    check_port,
+    check_program,
+    check_pulumi,
+    gateway_port,
+)
 
 
 def test_an_old_python_and_another_system_are_both_named_with_a_remedy() -> None:
@@ -43,6 +51,16 @@ def test_an_occupied_port_is_named_with_file_and_key(tmp_path: Path) -> None:
     assert not check.ok
     assert f"{port} cannot be used" in check.found
     assert "warmfleet:gateway_port in Pulumi.local.yaml" in check.remedy
+
+
+def test_a_program_that_has_the_nodes_port_on_all_addresses_is_in_the_way() -> None:
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        check = check_node_port(port)
+    assert (check.ok, f"{port} cannot be used" in check.found) == (False, True)
+    assert check_node_port(port).ok
 
 
 @pytest.mark.parametrize(
