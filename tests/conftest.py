@@ -3,6 +3,7 @@
 import os
 import runpy
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def pytest_configure() -> None:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(GUARD), os.environ.get("PYTHONPATH")])),
     }
     runpy.run_path(str(GUARD / "sitecustomize.py"))
+    # A run in the background inherits that Ctrl-C is ignored, and so would every process that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
