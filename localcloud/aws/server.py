@@ -9,6 +9,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug import Request
 from werkzeug.serving import make_server
 
+from localcloud.aws import memory
 from localcloud.aws.routes import PREFIX, Routes
 
 # mypy: disallow-subclassing-any=False
@@ -19,9 +20,14 @@ POLL_SECONDS = 0.1  # how soon `stop` is noticed
 
 
 class QuietRequestHandler(MotoRequestHandler):
-    """Logs no requests, only what goes wrong; answers small replies at once instead of waiting for more to send."""
+    """Logs no requests, only what goes wrong; answers small replies at once; keeps no memory of large requests."""
 
     disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        super().run_wsgi()
+        if memory.is_large(self.path, self.headers.get("Content-Length")):
+            memory.give_back()
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         pass
