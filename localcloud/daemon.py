@@ -35,6 +35,11 @@ from localcloud.starter import StarterLink
 from localcloud.supervisor import Supervisor
 
 
+# The AWS process has a thread per connection; with malloc's own area for each (mallopt(3)), what large objects leave
+# behind would stay with it: measured 410 MB instead of 240 MB after three uploads of a service bundle.
+FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
+
+
 @dataclass(frozen=True)
 class DaemonSettings:
     """What the daemon is told on its command line, and the environment that it passes on."""
@@ -100,7 +105,7 @@ async def _start(settings: DaemonSettings, stack: AsyncExitStack, ending: Ending
     stack.callback(claimed.close)
     arguments = ["--prefix", claimed.prefix, "--time-scale", f"{settings.time_scale:g}", "--run-id", run_id]
     modules, environ = settings.modules, settings.environ
-    aws = await child.start("AWS", modules.aws, arguments, environ, places.logs / "aws.log")
+    aws = await child.start("AWS", modules.aws, arguments, environ | FEW_ARENAS, places.logs / "aws.log")
     _tie(aws, stack, ending)
     me = identity(os.getpid())
     assert me is not None  # this process lives

@@ -26,6 +26,7 @@ class QuietRequestHandler(MotoRequestHandler):
 
     def run_wsgi(self) -> None:
         super().run_wsgi()
+        self.environ: dict[str, Any] = {}  # it holds the body, and this thread waits for its client's next request
         if memory.is_large(self.path, self.headers.get("Content-Length")):
             memory.give_back()
 
