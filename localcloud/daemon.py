@@ -34,7 +34,6 @@ from localcloud.service_process import Machine
 from localcloud.starter import StarterLink
 from localcloud.supervisor import Supervisor
 
-
 # The AWS process has a thread per connection; with malloc's own area for each (mallopt(3)), what large objects leave
 # behind would stay with it: measured 410 MB instead of 240 MB after three uploads of a service bundle.
 FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
