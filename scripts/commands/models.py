@@ -71,6 +71,8 @@ def list_versions(stack: StackOption = LOCAL_STACK, as_json: JsonFlag = False) -
         for version in model["versions"]
     ] + [[model["model"], "-", "nothing published", ""] for model in models if not model["versions"]]
     terminal.out().print(terminal.table("model", "version", "", "size", rows=rows))
+    for problem in (version["problem"] for model in models for version in model["versions"] if version["problem"]):
+        terminal.say(f"  - {problem}", style="yellow")
 
 
 @app.command()
@@ -118,21 +120,24 @@ def _describe(store: "ArtifactStore", name: str) -> dict[str, Any]:
     states = {read[0].current.version: "active"} if read else {}
     if read and read[0].previous:
         states.setdefault(read[0].previous.version, "previous")
-    manifests = {version: store.manifest(name, version) for version in store.versions(name)}
     return {
         "model": name,
         "current": read[0].current.version if read else None,
         "previous": read[0].previous.version if read and read[0].previous else None,
-        "versions": [
-            {
-                "version": version,
-                "state": states.get(version, "published"),
-                "manifest_sha256": manifest.sha256(),
-                "bytes": manifest.total_bytes,
-            }
-            for version, manifest in manifests.items()
-        ],
+        "versions": [_described(store, name, each, states.get(each, "published")) for each in store.versions(name)],
     }
+
+
+def _described(store: "ArtifactStore", name: str, version: str, state: str) -> dict[str, Any]:
+    """One version; one whose manifest is of no use is listed too, with what is wrong, and hides no other."""
+    from inference_service.artifacts import ArtifactError
+
+    try:
+        manifest = store.manifest(name, version)
+    except ArtifactError as error:
+        return {"version": version, "state": state, "manifest_sha256": None, "bytes": 0, "problem": str(error)}
+    sha256, size = manifest.sha256(), manifest.total_bytes
+    return {"version": version, "state": state, "manifest_sha256": sha256, "bytes": size, "problem": None}
 
 
 def _report(target: "StackTarget", name: str, pointer: Any, fleet: Any, *, as_json: bool) -> None:

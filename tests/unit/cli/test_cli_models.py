@@ -97,6 +97,21 @@ def test_publish_activate_and_roll_back_with_a_fleet_that_is_woken_once(
     assert models("rollback", "tiny")["current"] == first["version"]
 
 
+def test_an_altered_manifest_is_listed_with_what_is_wrong_and_hides_no_other_version(
+    checkout: Checkout, aws: dict[str, str], stack: Any, client: Callable[[str], Any], json_of: Callable[..., Any]
+) -> None:
+    for version in ("good", "bad"):
+        weights = checkout.root / f"{version}.gguf"
+        weights.write_bytes(GGUF + version.encode())
+        arguments = ("models", "publish", "tiny", str(weights), "--version", version, "--stack", "dev", "--json")
+        json_of(checkout.run(*arguments, **aws))
+    client("s3").put_object(Bucket=OUTPUTS["bucketName"], Key="models/tiny/bad/manifest.json", Body=b"{")
+    (model,) = json_of(checkout.run("models", "list", "--stack", "dev", "--json", **aws))["models"]
+    problems = {each["version"]: each["problem"] for each in model["versions"]}
+    assert problems["good"] is None
+    assert "models/tiny/bad/manifest.json" in problems["bad"]
+
+
 def test_an_unknown_version_and_a_format_with_code_are_refused_in_one_line(
     checkout: Checkout, aws: dict[str, str], stack: Any, tmp_path: Path
 ) -> None:
