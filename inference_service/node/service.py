@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +42,8 @@ async def run(settings: NodeSettings, started: datetime) -> None:
     admission = Admission(settings.slots, settings.queue)
     status = NodeStatus(settings.model, settings.engine, admission)
     engine = create_engine(settings)
+    stopping = asyncio.Event()  # a signal before there is a worker to hear it
+    _on_stop_signal(stopping.set)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         status.address = await stack.enter_async_context(_listening(create_app(status, engine), settings))
@@ -57,9 +59,15 @@ async def run(settings: NodeSettings, started: datetime) -> None:
         local = LocalVersions(settings.data_dir, settings.model)
         warm_up = WarmUp(status, engine, VersionFetcher(store, local), settings.load_timeout_seconds)
         worker = Worker(status, warm_up, local, hooks, settings.drain_seconds)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.request_stop)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, worker.request_stop)
+        _on_stop_signal(worker.request_stop)
+        if stopping.is_set():
+            worker.request_stop()
         await _live(worker, settings, store, hooks, metadata)
+
+
+def _on_stop_signal(call: Callable[[], object]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, call)
 
 
 async def _live(

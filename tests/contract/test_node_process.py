@@ -261,6 +261,14 @@ def test_a_node_that_has_to_leave_finishes_its_answer_first(cloud: Cloud, how: s
     assert left == ([(HOOKS["terminate"], GROUP, "i-1")] if how == "hook" else [])
 
 
+def test_a_stop_signal_before_the_node_knows_who_it_is_ends_it_in_order(cloud: Cloud):
+    """Metadata is silent, so the node listens for seconds without anybody to drain it."""
+    node = cloud.start(AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:9")
+    node.until(lambda seen: seen["state"] == "downloading")
+    node.process.send_signal(signal.SIGTERM)
+    assert node.process.wait(30) == 0
+
+
 def test_an_instance_that_is_terminating_when_its_process_starts_downloads_nothing(cloud: Cloud):
     activate(cloud.store, "m", cloud.publish(GGUF))
     cloud.edge.paths["meta-data/autoscaling/target-lifecycle-state"] = "Terminated"
