@@ -8,14 +8,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from inference_service import contract
 from localcloud import control
 from scripts.exit_codes import CommandError
 from scripts.pulumi_build import LEAST_GO, cached_cli
 from scripts.pulumi_cli import INSTALL_LINE, LEAST_PULUMI, find, usable
-from scripts.root import LOCAL_STACK, PROJECT_FILE
+from scripts.root import LOCAL_STACK
 
 LEAST_PYTHON = (3, 11)
 LEAST_FREE_MIB = 1024  # service bundle and its wheels, the model, one copy of both per node
@@ -82,22 +81,14 @@ def check_port(root: Path, address: str = PROBE_ADDRESS) -> Check:
 
 def gateway_port(root: Path) -> tuple[str, int]:
     """The local stack's gateway port, and the file in which to change it."""
-    import yaml
+    from scripts.settings_check import config_texts  # loads the program's settings, which takes a second
 
-    stack_file = f"Pulumi.{LOCAL_STACK}.yaml"
-
-    def section(name: str) -> dict[str, Any]:
-        try:
-            document = yaml.safe_load((root / name).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError):  # the Pulumi CLI says better what is wrong in it
-            return {}
-        return document.get("config") or {} if isinstance(document, dict) else {}
-
-    declared = section(PROJECT_FILE).get(GATEWAY_PORT)
-    default = declared.get("default", DEFAULT_PORT) if isinstance(declared, dict) else DEFAULT_PORT
-    own = section(stack_file)
-    value = own.get(f"warmfleet:{GATEWAY_PORT}", own.get(GATEWAY_PORT, default))
-    return stack_file, value if isinstance(value, int) and 0 < value < 65536 else DEFAULT_PORT
+    try:
+        given = config_texts(root, LOCAL_STACK).get(f"warmfleet:{GATEWAY_PORT}", "")
+    except CommandError:  # `up` says what is wrong in the files
+        given = ""
+    port = int(given) if given.isdecimal() else 0
+    return f"Pulumi.{LOCAL_STACK}.yaml", port if 0 < port < 65536 else DEFAULT_PORT
 
 
 def check_node_port(port: int = contract.NODE_PORT, address: str = PROBE_ADDRESS) -> Check:

@@ -46,6 +46,7 @@ def test_an_occupied_port_is_named_with_file_and_key(tmp_path: Path) -> None:
         other.bind(("0.0.0.0", 0))
         other.listen()
         port = other.getsockname()[1]
+        (tmp_path / "Pulumi.yaml").write_text("name: warmfleet\n")
         (tmp_path / "Pulumi.local.yaml").write_text(f"config:\n  warmfleet:gateway_port: {port}\n")
         check = check_port(tmp_path)
     assert not check.ok
