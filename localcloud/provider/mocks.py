@@ -7,11 +7,11 @@ import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from localcloud.provider import operations
-from localcloud.provider.configuration import DEFAULT_REGION, Configuration, configured
+from localcloud.provider.configuration import DEFAULT_REGION, Configuration, configured, guard_account
 from localcloud.provider.errors import ProviderError
 from localcloud.provider.invokes import invoke
 from localcloud.provider.registry import handler_for
-from localcloud.provider.resource import Aws
+from localcloud.provider.resource import Aws, account_of
 from localcloud.provider.schema import PROVIDER
 from localcloud.provider.values import Asset, Properties, normal
 from localcloud.provider.waiting import Waiting
@@ -41,7 +41,9 @@ class MotoMocks(Mocks):
         """
         inputs = normal(_own_assets(args.inputs))
         if args.typ == PROVIDER:
-            self._providers[args.name] = configured({"region": self._default.region, **inputs})
+            given = configured({"region": self._default.region, **inputs})
+            guard_account(given, lambda: account_of(self._client_for("sts")))
+            self._providers[args.name] = given
             return f"{args.name}-id", dict(args.inputs)
         if not args.typ.startswith("aws:"):
             return "", dict(args.inputs)  # a component, or a resource of Pulumi itself

@@ -19,7 +19,12 @@ class Aws:
 
     def account(self) -> str:
         """The account's id, for ARNs of what AWS returns without an owner."""
-        return str(self.client("sts").get_caller_identity()["Account"])
+        return account_of(self.client("sts"))
+
+
+def account_of(sts: Any) -> str:
+    """The account that a boto3 client of STS works in."""
+    return str(sts.get_caller_identity()["Account"])
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ SDK = "pulumi_aws"
 PROVIDER = "pulumi:providers:aws"
 # The SDK itself sends the `skip…` ones, from the environment or with its defaults; here there is nothing to skip.
 PROVIDER_INPUTS = names(
-    "region defaultTags.tags skipCredentialsValidation skipMetadataApiCheck skipRegionValidation "
-    "skipRequestingAccountId"
+    "region defaultTags.tags allowedAccountIds forbiddenAccountIds skipCredentialsValidation skipMetadataApiCheck "
+    "skipRegionValidation skipRequestingAccountId"
 )
 
 

@@ -17,11 +17,12 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from localcloud.provider import operations
 from localcloud.provider.clients import Clients
-from localcloud.provider.configuration import configured, opened
+from localcloud.provider.configuration import configured, guard_account, opened
 from localcloud.provider.errors import CancelledError, ProviderError, RefusedError, UnknownTypeError
 from localcloud.provider.invokes import invoke
 from localcloud.provider.operations import Difference, Made
 from localcloud.provider.registry import handler_for, handlers
+from localcloud.provider.resource import account_of
 from localcloud.provider.schema import Problem, provider_problems
 from localcloud.provider.session import Sessions
 from localcloud.provider.urns import name_of, type_of
@@ -105,7 +106,10 @@ class Service(provider_pb2_grpc.ResourceProviderServicer):
 
     @answered
     def Configure(self, request: Any, context: Context) -> Any:
-        self._sessions.of(context.peer()).configuration = configured(decode(request.args))
+        session = self._sessions.of(context.peer())
+        given = configured(decode(request.args))
+        guard_account(given, lambda: account_of(self._clients.client("sts", given.region)))
+        session.configuration = given
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     @answered
