@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from localcloud.provider import lookups
 from localcloud.provider.errors import ProviderError, UnknownTypeError
 from localcloud.provider.resource import Aws, names
 from localcloud.provider.values import Properties, paths_in
@@ -158,6 +159,8 @@ ALL: Mapping[str, Invoke] = {
     "aws:index/getCallerIdentity:getCallerIdentity": Invoke(_caller_identity, names("")),
     "aws:index/getRegion:getRegion": Invoke(_region, names("region name")),
     "aws:index/getPartition:getPartition": Invoke(_partition, names("")),
+    "aws:ec2/getVpc:getVpc": Invoke(lookups.vpc, names("id")),
+    "aws:ec2/getSubnet:getSubnet": Invoke(lookups.subnet, names("id")),
     "aws:ssm/getParameter:getParameter": Invoke(_parameter, names("name withDecryption")),
     "aws:iam/getPolicyDocument:getPolicyDocument": Invoke(
         _policy_document, names("version policyId") | frozenset(f"statements.{name}" for name in _STATEMENT)

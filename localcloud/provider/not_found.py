@@ -7,6 +7,7 @@ CODES = frozenset({
     "404",  # S3 HeadBucket, HeadObject: no body, so no code
     "InvalidAllocationID.NotFound",
     "InvalidAssociationID.NotFound",
+    "InvalidFlowLogId.NotFound",
     "InvalidGroup.NotFound",
     "InvalidInternetGatewayID.NotFound",
     "InvalidLaunchTemplateId.NotFound",

@@ -6,6 +6,7 @@ from moto.ec2.responses import EC2Response
 from moto.ec2.utils import parse_user_data
 
 from localcloud.aws.cloud import current
+from localcloud.aws.ec2.endpoints import place_interfaces
 
 # mypy: disallow-subclassing-any=False
 
@@ -25,3 +26,14 @@ class LocalEC2Response(EC2Response):
         data = self._get_param("LaunchTemplateData", {})
         data["UserData"] = parse_user_data(data.get("UserData"))
         return super().create_launch_template_version()
+
+    def modify_vpc_endpoint(self) -> Any:
+        """ModifyVpcEndpoint; moto takes no PrivateDnsEnabled and leaves the interfaces where they were."""
+        answer = super().modify_vpc_endpoint()
+        (endpoint,) = self.ec2_backend.describe_vpc_endpoints([self._get_param("VpcEndpointId")])
+        private_names = self._get_bool_param("PrivateDnsEnabled")
+        if private_names is not None:
+            endpoint.private_dns_enabled = private_names
+        if endpoint.vpc_endpoint_type == "Interface":
+            place_interfaces(self.ec2_backend, endpoint)
+        return answer

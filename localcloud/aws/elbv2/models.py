@@ -8,6 +8,7 @@ from moto.elbv2.models import ELBv2Backend, FakeHealthStatus
 
 from localcloud.aws import event_log
 from localcloud.aws.cloud import current
+from localcloud.aws.elbv2.access_logs import check_access_logs
 
 # mypy: disallow-subclassing-any=False
 
@@ -49,6 +50,12 @@ class LocalELBv2Backend(ELBv2Backend):
         if balancer:
             current().addresses.give_back_balancer(balancer.dns_name)
         super().delete_load_balancer(arn)
+
+    def modify_load_balancer_attributes(self, arn: str, attrs: dict[str, Any]) -> Any:
+        """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyLoadBalancerAttributes.html"""
+        if balancer := self.load_balancers.get(arn):
+            check_access_logs({**balancer.attrs, **attrs})
+        return super().modify_load_balancer_attributes(arn, attrs)
 
     def create_target_group(self, name: str, **settings: Any) -> Any:
         """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html"""

@@ -1,5 +1,7 @@
 """Load balancers."""
 
+from typing import Any
+
 from localcloud.provider.handlers.ec2_tags import TAG_INPUTS, TAG_OUTPUTS, key_values, tag_outputs
 from localcloud.provider.handlers.elb_resource import Attribute, Elb, attributes_to_set, read_attributes, tags_of
 from localcloud.provider.resource import AutoName, Aws, chosen, names
@@ -16,6 +18,12 @@ _ATTRIBUTES = {
     "xffHeaderProcessingMode": Attribute("routing.http.xff_header_processing.mode", "append"),
     "desyncMitigationMode": Attribute("routing.http.desync_mitigation_mode", "defensive"),
 }
+# The same for what Pulumi nests in `accessLogs`.
+_ACCESS_LOGS = {
+    "enabled": Attribute("access_logs.s3.enabled", False),
+    "bucket": Attribute("access_logs.s3.bucket", ""),
+    "prefix": Attribute("access_logs.s3.prefix", ""),
+}
 
 
 class LoadBalancer(Elb):
@@ -23,9 +31,12 @@ class LoadBalancer(Elb):
     inputs = (
         names("name internal loadBalancerType securityGroups subnets ipAddressType")
         | frozenset(_ATTRIBUTES)
+        | frozenset(f"accessLogs.{name}" for name in _ACCESS_LOGS)
         | TAG_INPUTS
     )
-    outputs = inputs | names("arn arnSuffix dnsName vpcId zoneId") | TAG_OUTPUTS
+    outputs = (
+        frozenset(path.split(".")[0] for path in inputs) | names("arn arnSuffix dnsName vpcId zoneId") | TAG_OUTPUTS
+    )
     replaced_by = names("name internal loadBalancerType")
     unordered = names("securityGroups subnets")
     auto_name = AutoName(longest=32)
@@ -41,7 +52,9 @@ class LoadBalancer(Elb):
     def complete(self, aws: Aws, id_: str, inputs: Properties) -> None:
         client = aws.client("elbv2")
         present = client.describe_load_balancer_attributes(LoadBalancerArn=id_)["Attributes"]
-        if attributes := attributes_to_set(inputs, present, _ATTRIBUTES):
+        attributes = attributes_to_set(inputs, present, _ATTRIBUTES)
+        attributes += attributes_to_set(inputs.get("accessLogs", {}), present, _ACCESS_LOGS)
+        if attributes:
             client.modify_load_balancer_attributes(LoadBalancerArn=id_, Attributes=attributes)
 
     def read(self, aws: Aws, id_: str, known: Properties) -> Properties:
@@ -61,6 +74,7 @@ class LoadBalancer(Elb):
             "vpcId": balancer["VpcId"],
             "zoneId": balancer.get("CanonicalHostedZoneId", ""),
             **read_attributes(attributes, _ATTRIBUTES),
+            **_access_logs(attributes),
             **tag_outputs(tags_of(aws, id_), aws),
         }
 
@@ -78,3 +92,10 @@ class LoadBalancer(Elb):
 
     def delete(self, aws: Aws, id_: str, known: Properties) -> None:
         aws.client("elbv2").delete_load_balancer(LoadBalancerArn=id_)
+
+
+def _access_logs(attributes: list[dict[str, str]]) -> dict[str, Any]:
+    """As a property; nothing where there never were any, which is the same as turned off."""
+    found = read_attributes(attributes, _ACCESS_LOGS)
+    shown = {key: value for key, value in found.items() if value != ""}
+    return {"accessLogs": shown} if found.get("bucket") else {}

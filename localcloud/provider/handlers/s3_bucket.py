@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from localcloud.provider.errors import ProviderError
+from localcloud.provider.errors import GoneError, ProviderError
 from localcloud.provider.handlers.ec2_tags import TAG_INPUTS, TAG_OUTPUTS, as_mapping, key_values, tag_outputs
 from localcloud.provider.not_found import is_not_found
 from localcloud.provider.resource import AutoName, Aws, Handler, camel, names, pascal
@@ -208,3 +208,27 @@ class BucketPolicy(_Setting):
     def read(self, aws: Aws, id_: str, known: Properties) -> Properties:
         policy = aws.client("s3").get_bucket_policy(Bucket=id_)["Policy"]
         return {"bucket": id_, "policy": policy, "region": aws.region}
+
+
+class BucketLogging(_Setting):
+    """The settings are kept; no log is ever written here."""
+
+    token = "aws:s3/bucketLogging:BucketLogging"
+    inputs = names("bucket targetBucket targetPrefix")
+    outputs = inputs | names("region")
+    put = "put_bucket_logging"
+
+    def body(self, inputs: Properties) -> dict[str, Any]:
+        enabled = {"TargetBucket": inputs["targetBucket"], "TargetPrefix": inputs["targetPrefix"]}
+        return {"BucketLoggingStatus": {"LoggingEnabled": enabled}}
+
+    def read(self, aws: Aws, id_: str, known: Properties) -> Properties:
+        found = aws.client("s3").get_bucket_logging(Bucket=id_).get("LoggingEnabled")
+        if found is None:
+            raise GoneError(id_)
+        target = {"targetBucket": found["TargetBucket"], "targetPrefix": found.get("TargetPrefix") or ""}
+        return {"bucket": id_, **target, "region": aws.region}
+
+    def delete(self, aws: Aws, id_: str, known: Properties) -> None:
+        # S3 has no call that deletes them: empty ones turn logging off (PutBucketLogging in the API reference).
+        aws.client("s3").put_bucket_logging(Bucket=id_, BucketLoggingStatus={})

@@ -2,23 +2,12 @@
 
 import base64
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.provider.values import Properties
+from tests.aws.provider import cases_network
+from tests.aws.provider.case import GONE, Case, fixed
 from tests.aws.provider.world import World
-
-GONE = object()  # in a change: the program leaves the input out
-
-
-@dataclass(frozen=True)
-class Case:
-    """Inputs of a resource; inputs that change in place; inputs for which AWS needs a new resource."""
-
-    inputs: Callable[[World], Properties]
-    updates: Callable[[World, Properties], Properties] = lambda world, inputs: {}
-    replaces: Properties = field(default_factory=dict)
 
 
 def policy(action: str, **more: Any) -> str:
@@ -30,10 +19,6 @@ def trust(service: str) -> str:
     principal = {"Service": f"{service}.amazonaws.com"}
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def fixed(**updates: Any) -> Callable[[World, Properties], Properties]:
-    return lambda world, inputs: updates
 
 
 def peers(world: World) -> Properties:
@@ -55,16 +40,6 @@ def over_nat(world: World, inputs: Properties) -> Properties:
 def association(world: World) -> Properties:
     vpc = world.vpc()
     return {"subnetId": world.subnet(vpc), "routeTableId": world.route_table(vpc)}
-
-
-def endpoint(world: World) -> Properties:
-    vpc = world.vpc()
-    return {"vpcId": vpc, "serviceName": "com.amazonaws.us-east-1.s3", "routeTableIds": [world.route_table(vpc)]}
-
-
-def more_tables(world: World, inputs: Properties) -> Properties:
-    tables = [*inputs["routeTableIds"], world.route_table(inputs["vpcId"])]
-    return {"routeTableIds": tables[::-1], "tags": {"more": "yes"}}
 
 
 def template(world: World) -> Properties:
@@ -108,18 +83,6 @@ def other_group(world: World, inputs: Properties) -> Properties:
         "suspendedProcesses": ["AZRebalance"],
         "protectFromScaleIn": True,
     }
-
-
-def balancer(world: World) -> Properties:
-    vpc = world.vpc()
-    subnets = [world.subnet(vpc, zone) for zone in "ba"]
-    return {"subnets": subnets, "securityGroups": [world.security_group(vpc)], "internal": True, "idleTimeout": 90}
-
-
-def other_balancer(world: World, inputs: Properties) -> Properties:
-    group = world.client("ec2").describe_security_groups(GroupIds=inputs["securityGroups"])["SecurityGroups"][0]
-    other = world.security_group(group["VpcId"])
-    return {"idleTimeout": GONE, "enableHttp2": False, "securityGroups": [other], "tags": {"more": "yes"}}
 
 
 def targets(world: World) -> Properties:
@@ -180,7 +143,6 @@ CASES: dict[str, Case] = {
     "aws:ec2/natGateway:NatGateway": Case(
         lambda world: {"subnetId": world.subnet(), "allocationId": world.address()}, fixed(tags=OTHER_TAGS)
     ),
-    "aws:ec2/vpcEndpoint:VpcEndpoint": Case(endpoint, more_tables, {"serviceName": "com.amazonaws.us-east-1.dynamodb"}),
     "aws:ec2/routeTable:RouteTable": Case(lambda world: {"vpcId": world.vpc()}, fixed(tags=OTHER_TAGS)),
     "aws:ec2/route:Route": Case(route, over_nat, {"destinationCidrBlock": "192.0.2.0/24"}),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Case(association),
@@ -247,7 +209,7 @@ CASES: dict[str, Case] = {
         },
         fixed(heartbeatTimeout=900, defaultResult="CONTINUE"),
     ),
-    "aws:lb/loadBalancer:LoadBalancer": Case(balancer, other_balancer, {"internal": False}),
     "aws:lb/targetGroup:TargetGroup": Case(targets, other_check, {"port": 8081}),
     "aws:lb/listener:Listener": Case(listener, other_action),
+    **cases_network.CASES,
 }

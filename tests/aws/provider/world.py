@@ -28,6 +28,9 @@ class World:
         reply = self.client("ec2").create_subnet(VpcId=vpc or self.vpc(), CidrBlock=block, AvailabilityZone=place)
         return str(reply["Subnet"]["SubnetId"])
 
+    def vpc_of(self, subnet: str) -> str:
+        return str(self.client("ec2").describe_subnets(SubnetIds=[subnet])["Subnets"][0]["VpcId"])
+
     def subnets(self) -> list[str]:
         vpc = self.vpc()
         return [self.subnet(vpc, zone) for zone in "ab"]
