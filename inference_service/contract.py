@@ -19,6 +19,7 @@ VAR_ENVIRONMENT = "WARMFLEET_ENVIRONMENT"
 VAR_REGION = "WARMFLEET_REGION"
 VAR_BUCKET = "WARMFLEET_BUCKET"
 VAR_SERVICE_VERSION = "WARMFLEET_SERVICE_VERSION"  # SHA-256 of the service bundle's manifest, hex
+VAR_LOG_GROUP = "WARMFLEET_LOG_GROUP"  # CloudWatch Logs group of this role
 VAR_POINTER_POLL_SECONDS = "WARMFLEET_POINTER_POLL_SECONDS"
 # Nodes only.
 VAR_MODEL = "WARMFLEET_MODEL"
@@ -34,10 +35,12 @@ VAR_QUEUE = "WARMFLEET_QUEUE"  # requests that may wait for a slot; beyond them 
 VAR_HEARTBEAT_SECONDS = "WARMFLEET_HEARTBEAT_SECONDS"  # while warming up; below the launch hook's heartbeat timeout
 VAR_LOAD_TIMEOUT_SECONDS = "WARMFLEET_LOAD_TIMEOUT_SECONDS"
 VAR_VLLM = "WARMFLEET_VLLM"  # JSON: tensor_parallel_size, dtype, quantization, extra_arguments
+VAR_JOBS_QUEUE_URL = "WARMFLEET_JOBS_QUEUE_URL"
 VAR_STUB_TOKEN_SECONDS = "WARMFLEET_STUB_TOKEN_SECONDS"  # tests only
 VAR_STUB_LOAD_SECONDS = "WARMFLEET_STUB_LOAD_SECONDS"  # tests only
 # Gateways only. A gateway serves every model of its environment.
 VAR_MODELS = "WARMFLEET_MODELS"  # comma-separated names
+VAR_API_KEYS_PARAMETER = "WARMFLEET_API_KEYS_PARAMETER"  # name of an SSM SecureString, never its value
 VAR_GATEWAY_PORT = "WARMFLEET_GATEWAY_PORT"
 VAR_DISCOVERY_POLL_SECONDS = "WARMFLEET_DISCOVERY_POLL_SECONDS"
 VAR_READINESS_POLL_SECONDS = "WARMFLEET_READINESS_POLL_SECONDS"
@@ -52,6 +55,7 @@ MANIFEST_NAME = "manifest.json"
 MODELS_PREFIX = "models/"
 POINTERS_PREFIX = "pointers/"
 SERVICES_PREFIX = "services/"
+JOBS_PREFIX = "jobs/"  # jobs/<id>/result.json
 
 
 def model_prefix(model: str, version: str) -> str:
@@ -120,16 +124,52 @@ METRIC_GATEWAY_TOKENS = "inference_gateway_streamed_tokens"  # counter: exposed 
 METRIC_GATEWAY_BROKEN_STREAMS = "inference_gateway_broken_streams"  # counter: exposed as ..._total
 METRIC_GATEWAY_DISCOVERY_AGE_SECONDS = "inference_gateway_discovery_age_seconds"  # since EC2 last listed the nodes
 
+# --- CloudWatch metrics that AWS publishes and the dashboard and alarms read. One name per line, as AWS spells it.
+# https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-metrics.html
+NAMESPACE_GROUPS = "AWS/AutoScaling"
+DIMENSION_GROUP = "AutoScalingGroupName"
+METRIC_GROUP_DESIRED = "GroupDesiredCapacity"
+METRIC_GROUP_IN_SERVICE = "GroupInServiceInstances"
+METRIC_GROUP_PENDING = "GroupPendingInstances"
+METRIC_GROUP_TERMINATING = "GroupTerminatingInstances"
+GROUP_METRICS = (METRIC_GROUP_DESIRED, METRIC_GROUP_IN_SERVICE, METRIC_GROUP_PENDING, METRIC_GROUP_TERMINATING)
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+NAMESPACE_QUEUES = "AWS/SQS"
+DIMENSION_QUEUE = "QueueName"
+METRIC_QUEUE_VISIBLE = "ApproximateNumberOfMessagesVisible"
+METRIC_QUEUE_OLDEST_SECONDS = "ApproximateAgeOfOldestMessage"
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+NAMESPACE_EVENTS = "AWS/Events"
+DIMENSION_RULE = "RuleName"
+METRIC_RULE_TRIGGERED = "TriggeredRules"
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+NAMESPACE_BALANCER = "AWS/ApplicationELB"
+DIMENSION_BALANCER = "LoadBalancer"
+DIMENSION_TARGETS = "TargetGroup"
+METRIC_BALANCER_REQUESTS = "RequestCount"
+METRIC_BALANCER_TARGET_5XX = "HTTPCode_Target_5XX_Count"
+METRIC_BALANCER_RESPONSE_SECONDS = "TargetResponseTime"
+METRIC_TARGETS_HEALTHY = "HealthyHostCount"
+
 # --- Outputs of the Pulumi stack.
 OUTPUT_REGION = "region"
 OUTPUT_ENVIRONMENT = "environment"
 OUTPUT_BUCKET = "bucketName"
 OUTPUT_GATEWAY_URL = "gatewayUrl"
 OUTPUT_GATEWAY_GROUP = "gatewayGroup"
-OUTPUT_FLEETS = "fleets"  # {model: {spotGroup, onDemandGroup, initialNodes, launchHook, terminateHook}}
+OUTPUT_FLEETS = "fleets"  # {model: {FLEET_*: …}}
 OUTPUT_SERVICE_VERSION = "serviceVersion"
+OUTPUT_PROMOTER_ROLE = "promoterRoleArn"  # the one role that may write pointers
+OUTPUT_API_KEYS_PARAMETER = "apiKeysParameter"  # SSM SecureString with hashes of API keys
+OUTPUT_INTERRUPTIONS_QUEUE = "interruptionsQueueUrl"
+OUTPUT_ALARM_TOPIC = "alarmTopicArn"
+OUTPUT_DASHBOARD = "dashboard"
+OUTPUT_HOURLY_USD = "hourlyUsd"  # {idle, most, unpriced}
 FLEET_SPOT_GROUP = "spotGroup"
 FLEET_ON_DEMAND_GROUP = "onDemandGroup"
 FLEET_INITIAL_NODES = "initialNodes"
+FLEET_ON_DEMAND_BASE = "onDemandBaseNodes"
+FLEET_JOBS_QUEUE = "jobsQueueUrl"
+FLEET_DEAD_LETTERS_QUEUE = "deadLettersQueueUrl"
 FLEET_LAUNCH_HOOK = "launchHook"
 FLEET_TERMINATE_HOOK = "terminateHook"

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pulumi_aws.autoscaling import GroupMixedInstancesPolicyInstancesDistributionArgsDict, GroupTagArgsDict
+from pulumi_aws.autoscaling import (
+    GroupInstanceRefreshArgsDict,
+    GroupMixedInstancesPolicyInstancesDistributionArgsDict,
+    GroupTagArgsDict,
+    GroupWarmPoolArgsDict,
+    Metric,
+)
+
+from inference_service import contract
 
 LAUNCH_HOOK = "model-is-warm"
 TERMINATE_HOOK = "answers-are-finished"
@@ -11,6 +19,9 @@ TERMINATE_HOOK = "answers-are-finished"
 # Until the service runs nobody sends heartbeats: boot and installation have to fit. From then on the node sends them.
 LAUNCH_HEARTBEAT_SECONDS = 600
 DRAIN_MARGIN_SECONDS = 20
+SETTLED_SECONDS = 30  # from InService, which means warm, until a node's metrics say something
+# Nobody patches a node that runs: after so long it is replaced, through its hooks like any other. API: 1 to 365 days.
+LIFETIME_SECONDS = 30 * 24 * 3600
 LEAST_HEARTBEAT_SECONDS = 30  # API reference, PutLifecycleHook: 30 to 7200
 
 
@@ -59,6 +70,47 @@ class Distribution:
 
 ALL_SPOT = Distribution(0)
 ALL_ON_DEMAND = Distribution(100)
+
+
+# A changed launch template rolls the group: a new node is warm before an old one drains, and when new ones do not
+# become warm the old version comes back. That needs a numbered version, never $Latest.
+# https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-rollback.html
+REFRESH: GroupInstanceRefreshArgsDict = {
+    "strategy": "Rolling",
+    "preferences": {
+        "min_healthy_percentage": 100,
+        "max_healthy_percentage": 110,
+        "instance_warmup": str(SETTLED_SECONDS),
+        "auto_rollback": True,
+        "skip_matching": True,
+    },
+}
+
+
+def warm_up_budget_seconds(load_timeout_seconds: int) -> int:
+    """The longest that a node may take from launch to its first answer: it gives up itself after that."""
+    return LAUNCH_HEARTBEAT_SECONDS + load_timeout_seconds
+
+
+def warm_pool(nodes: int) -> GroupWarmPoolArgsDict | None:
+    """Stopped nodes that have the model on their disk; for on-demand groups alone.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-warm-pools.html
+    """
+    if not nodes:
+        return None
+    return {
+        "pool_state": "Stopped",
+        "min_size": nodes,
+        "max_group_prepared_capacity": nodes,
+        # Scale-in ends a node: what comes back has the newest template.
+        "instance_reuse_policy": {"reuse_on_scale_in": False},
+    }
+
+
+def metrics() -> list[Metric]:
+    """The group metrics that alarms and the dashboard read; AWS publishes none unless asked."""
+    return [Metric(name) for name in contract.GROUP_METRICS]
 
 
 def group_tags(tags: Mapping[str, str]) -> list[GroupTagArgsDict]:

@@ -1,10 +1,11 @@
-"""IAM policy documents as JSON. Pure."""
+"""IAM policy documents as JSON, and the statements that several components share. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 Statement = Mapping[str, Any]
+Condition = Mapping[str, Mapping[str, str | Sequence[str]]]
 
 
 def statement(
@@ -12,8 +13,8 @@ def statement(
     resources: Sequence[str],
     *,
     effect: str = "Allow",
-    principal: str | Mapping[str, str] | None = None,
-    condition: Mapping[str, Mapping[str, str]] | None = None,
+    principal: str | Mapping[str, str | Sequence[str]] | None = None,
+    condition: Condition | None = None,
 ) -> Statement:
     """One statement (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html)."""
     made: dict[str, Any] = {"Effect": effect, "Action": list(actions)}
@@ -30,3 +31,25 @@ def to_json(*statements: Statement) -> str:
 def assumed_by(service: str) -> str:
     """The trust policy of a role for an AWS service, such as ec2.amazonaws.com."""
     return to_json(statement(["sts:AssumeRole"], [], principal={"Service": service}))
+
+
+def tls_only(actions: Sequence[str], resources: Sequence[str]) -> Statement:
+    """Refuse every call that is not encrypted on its way.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html
+    """
+    plain: Condition = {"Bool": {"aws:SecureTransport": "false"}}
+    return statement(actions, resources, effect="Deny", principal="*", condition=plain)
+
+
+def may_decrypt(key_arn: str) -> Statement:
+    """Read what is encrypted with a customer managed key."""
+    return statement(["kms:Decrypt"], [key_arn])
+
+
+def may_encrypt(key_arn: str) -> Statement:
+    """Write and read objects, parameters and messages that are encrypted with a customer managed key.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    """
+    return statement(["kms:Decrypt", "kms:GenerateDataKey"], [key_arn])

@@ -2,10 +2,17 @@
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
+
+from pydantic_core import PydanticCustomError
+
+from infra.fit import Choice, problems
 
 Values = TypeVar("Values", bound=tuple[str, ...])
 
+LEAST_SUBNETS = 2  # a load balancer wants two zones
+REDIRECT_PORT = 80
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")  # RFC 1918 and RFC 6598
 
 # A "g" right after the generation stands for Graviton, "gb" for Grace
@@ -13,7 +20,32 @@ PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")  # 
 _ARM = re.compile(r"(a1|[a-z]+\d+g[a-z]*|[a-z0-9]+-gb\d+)\.")
 _SIBLINGS = {f"{family}{number}g": f"{family}{number}i" for family in "cmr" for number in (6, 7, 8)}
 _SIBLINGS |= {"t4g": "t3", "g5g": "g5"}
-_NVIDIA = re.compile(r"(?!g4ad)(g|gr|p)\d")  # g4ad has AMD's
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+LOG_RETENTION_DAYS: tuple[int, ...] = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
 
 
 def outside_china(region: str) -> str:
@@ -46,16 +78,24 @@ def different(types: Values) -> Values:
     return types
 
 
-def fit_engine(types: Values, engine: str | None) -> Values:
-    """vLLM needs an NVIDIA GPU; our llama.cpp would leave one idle."""
-    wrong = [each for each in types if bool(_NVIDIA.match(each)) != (engine == "vllm")]
-    if engine is None or not wrong:
+def fit_the_model(types: Values, model: Mapping[str, Any]) -> Values:
+    """What the instance types of a model have to be; `model` holds those of its other settings that are right."""
+    if not {"engine", "vllm", "gpu_memory_gib"} <= model.keys():
         return types
-    if engine == "vllm":
-        raise ValueError(
-            f"engine vllm needs NVIDIA GPUs, which {', '.join(wrong)} has not; choose g5, g6, g6e, p4d ..."
+    vllm = model["vllm"]
+    found = problems(
+        Choice(
+            instance_types=types,
+            engine=model["engine"],
+            gpu_memory_gib=model["gpu_memory_gib"],
+            tensor_parallel_size=vllm.tensor_parallel_size,
+            dtype=vllm.dtype,
+            quantization=vllm.quantization,
         )
-    raise ValueError(f"engine {engine} computes on the CPU, {', '.join(wrong)} has a GPU; choose c7i, m7i, c7a ...")
+    )
+    if found:
+        raise PydanticCustomError("several", "several problems", {"problems": found})
+    return types
 
 
 def at_most(nodes: int, limit_name: str, limit: int | None) -> int:
@@ -79,3 +119,37 @@ def vpc_range(text: str) -> str:
     if not (network.subnet_of(ipaddress.IPv4Network(PRIVATE[0])) and 16 <= network.prefixlen <= 22):
         raise ValueError(f"must be a range from /16 to /22 inside {PRIVATE[0]}")
     return text
+
+
+def apart(ranges: Values) -> Values:
+    """A range inside another says nothing more."""
+    networks = [ipaddress.IPv4Network(each) for each in ranges]
+    for one in networks:
+        for other in networks:
+            if one is not other and one.subnet_of(other):
+                raise ValueError(f"overlap: {one} lies inside {other}; take one of them out")
+    return ranges
+
+
+def subnets_of(subnets: Values, vpc: str | None) -> Values:
+    """An existing VPC and its subnets are named together; `vpc` is None where that setting is wrong itself."""
+    if vpc and len(subnets) < LEAST_SUBNETS:
+        raise ValueError(f"must name at least {LEAST_SUBNETS} private subnets of {vpc}, each in a zone of its own")
+    if vpc == "" and subnets:
+        raise ValueError("belong to an existing VPC; name it in vpc_id, or take them out")
+    return subnets
+
+
+def listener_port(port: int, certificate: str | None) -> int:
+    """With a certificate, port 80 leads to the encrypted one."""
+    if certificate and port == REDIRECT_PORT:
+        raise ValueError("is where HTTP is led to HTTPS, since certificate_arn is given; choose 443, or take it out")
+    return port
+
+
+def log_retention(days: int) -> int:
+    """CloudWatch Logs takes some numbers of days only."""
+    if days not in LOG_RETENTION_DAYS:
+        nearest = min(LOG_RETENTION_DAYS, key=lambda each: abs(each - days))
+        raise ValueError(f"is none that CloudWatch Logs takes; the nearest is {nearest}")
+    return days

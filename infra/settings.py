@@ -1,9 +1,7 @@
 """The stack's settings: read once from Pulumi.<stack>.yaml, checked all at once, then frozen."""
 
-import difflib
 import json
-import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pulumi
@@ -18,11 +16,13 @@ from pydantic import (
     field_validator,
 )
 
+from infra import setting_mistakes as mistakes
 from infra import setting_rules as rules
 
 PROJECT = "warmfleet"
 LEAST_UNPRIVILEGED_PORT = 1024  # services run without root; ip(7)
 GATEWAY_PORT = 8080  # of a gateway whose load balancer listens below that
+HTTP, HTTPS = 80, 443
 
 
 class SettingsError(pulumi.RunError):
@@ -32,6 +32,8 @@ class SettingsError(pulumi.RunError):
 InstanceType = Annotated[str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$"), AfterValidator(rules.x86_64)]
 Poll = Annotated[float, Field(ge=0.05, le=300)]
 Word = Annotated[str, Field(max_length=200, pattern=r"^[^'\x00-\x1f\x7f]+$")]
+Switch = Annotated[bool, BeforeValidator(rules.true_or_false)]
+PrivateRange = Annotated[str, AfterValidator(rules.private_range)]
 
 
 class _Frozen(BaseModel):
@@ -47,6 +49,15 @@ class Vllm(_Frozen):
     extra_arguments: tuple[Word, ...] = Field(default=(), max_length=40, description="Further arguments, as they are.")
 
 
+class Polls(_Frozen):
+    """Seconds between two looks at something that changes by itself."""
+
+    pointer: Poll = Field(default=5.0, description="A node's looks at which model version is wanted.")
+    metadata: Poll = Field(default=2.0, description="A node's looks for a spot notice. AWS advises at most 5.")
+    discovery: Poll = Field(default=15.0, description="A gateway's questions to EC2 for nodes. EC2 throttles.")
+    readiness: Poll = Field(default=1.0, description="A gateway's questions to each node whether it is ready.")
+
+
 class Model(_Frozen):
     """One model and its fleet: a spot group and an on-demand group of the same instance types."""
 
@@ -55,11 +66,18 @@ class Model(_Frozen):
         description="The model's name in the API and in the bucket, 2 to 40 of a-z, 0-9 and -.",
     )
     engine: Literal["llama.cpp", "vllm"] = Field(description="`llama.cpp` (CPU, GGUF) or `vllm` (GPU, safetensors).")
+    vllm: Vllm = Field(default=Vllm(), description="Options of vLLM.")
+    gpu_memory_gib: float = Field(
+        default=0,
+        ge=0,
+        le=2048,
+        description="GPU memory for the weights and for the KV cache of `context_tokens` x `slots`; `vllm` needs it.",
+    )
     instance_types: Annotated[tuple[InstanceType, ...], AfterValidator(rules.different)] = Field(
         min_length=1,
         max_length=40,
-        description="Types to choose from, best first; all of about one throughput, x86-64, with NVIDIA GPUs "
-        "for `vllm` and without GPU for `llama.cpp`. AWS advises ten or more for spot.",
+        description="Types to choose from, best first: x86-64, all of one throughput (within 25 %), with exactly the "
+        "GPUs that the model needs, or none for `llama.cpp`. AWS advises ten or more for spot.",
     )
     most_spot_nodes: int = Field(default=4, ge=1, le=1000, description="The most that the spot group may have.")
     initial_nodes: int = Field(
@@ -72,10 +90,22 @@ class Model(_Frozen):
     most_on_demand_nodes: int = Field(
         default=1, ge=0, le=1000, description="The most that the on-demand group may have."
     )
+    on_demand_base_nodes: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="On-demand nodes that the first `models activate` asks for as well, for what spot must not carry.",
+    )
+    warm_pool_nodes: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Stopped on-demand nodes with the model on their disk; AWS has no warm pool for spot. Give it once "
+        "a model is active: before, they wait for one, running and paid for.",
+    )
     context_tokens: int = Field(default=4096, ge=256, le=1_048_576, description="Tokens of prompt and answer together.")
-    slots: int = Field(default=4, ge=1, le=1024, description="Answers that one node decodes at the same time.")
-    queue: int = Field(
-        default=4, ge=0, le=1024, description="Requests that may wait for a slot on a node; beyond them 503."
+    slots: int = Field(
+        default=4, ge=1, le=1024, description="Answers that a node decodes at once; as many more may wait, then 503."
     )
     load_timeout_seconds: int = Field(
         default=1800, ge=30, le=7200, description="The longest that loading the model may take."
@@ -83,48 +113,81 @@ class Model(_Frozen):
     root_volume_gib: int = Field(
         default=100, ge=8, le=16384, description="Root disk; room for two versions of the model."
     )
-    vllm: Vllm = Field(default=Vllm(), description="Options of vLLM.")
+    image_parameter: str = Field(
+        default="",
+        pattern=r"^$|^/[A-Za-z0-9_./-]{1,1000}$",
+        description="SSM parameter that names the image. Empty: the newest public Ubuntu or Deep Learning one, so that "
+        "an `up` after AWS has released one rolls the nodes; the preview shows it.",
+    )
 
     @field_validator("instance_types")
     @classmethod
-    def _fit_the_engine(cls, types: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        return rules.fit_engine(types, info.data.get("engine"))
+    def _fit_the_model(cls, types: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        return rules.fit_the_model(types, info.data)
 
     @field_validator("initial_nodes")
     @classmethod
-    def _fit_the_group(cls, nodes: int, info: ValidationInfo) -> int:
+    def _fit_the_spot_group(cls, nodes: int, info: ValidationInfo) -> int:
         return rules.at_most(nodes, "most_spot_nodes", info.data.get("most_spot_nodes"))
+
+    @field_validator("on_demand_base_nodes", "warm_pool_nodes")
+    @classmethod
+    def _fit_the_on_demand_group(cls, nodes: int, info: ValidationInfo) -> int:
+        return rules.at_most(nodes, "most_on_demand_nodes", info.data.get("most_on_demand_nodes"))
 
 
 class StackSettings(_Frozen):
-    """Every setting of a stack. Durations are in seconds."""
+    """Every setting of a stack; Pulumi.yaml describes them. Durations are in seconds."""
 
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$"), AfterValidator(rules.outside_china)]
+    allowed_account_ids: tuple[Annotated[str, Field(pattern=r"^\d{12}$")], ...] = Field(min_length=1, max_length=20)
     environment: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")
     models: tuple[Model, ...] = Field(min_length=1, max_length=20)
+    zones: int = Field(default=2, ge=2, le=3)  # a load balancer wants two
     vpc_cidr: Annotated[str, AfterValidator(rules.vpc_range)] = "10.42.0.0/16"
-    client_cidrs: tuple[Annotated[str, AfterValidator(rules.private_range)], ...] = Field(
+    vpc_id: str = Field(default="", pattern=r"^$|^vpc-[0-9a-f]{8,17}$")
+    subnet_ids: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")], ...], AfterValidator(rules.different)
+    ] = Field(default=(), max_length=12, validate_default=True)
+    egress: Literal["nat", "nat_per_zone", "interface_endpoints"] = "nat"
+    allowed_cidrs: Annotated[tuple[PrivateRange, ...], AfterValidator(rules.apart)] = Field(
         default=("10.0.0.0/8",), max_length=20
+    )
+    certificate_arn: str = Field(
+        default="", pattern=r"^$|^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+$"
     )
     gateway_instance_type: InstanceType = "t3.small"
     gateway_nodes: int = Field(default=2, ge=1, le=20)
-    gateway_port: int = Field(default=80, ge=1, le=65535)
+    gateway_port: int = Field(default=0, ge=0, le=65535)
     gateway_drain_seconds: int = Field(default=60, ge=1, le=100)  # with time to spare before systemd kills
     longest_wait_seconds: int = Field(default=600, ge=1, le=3600)
     node_drain_seconds: int = Field(default=100, ge=1, le=105)  # a spot notice leaves 120
-    pointer_poll_seconds: Poll = 5.0
-    metadata_poll_seconds: Poll = 2.0
-    discovery_poll_seconds: Poll = 15.0
-    readiness_poll_seconds: Poll = 1.0
-    delete_models_on_destroy: Annotated[bool, BeforeValidator(rules.true_or_false)] = False
+    poll_seconds: Polls = Polls()
+    customer_managed_keys: Switch = False
+    deletion_protection: Switch = True
+    log_retention_days: Annotated[int, AfterValidator(rules.log_retention)] = Field(default=90, ge=1, le=3653)
+    alarm_email: str = Field(default="", pattern=r"^$|^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=200)
+    monthly_budget_usd: int = Field(default=0, ge=0, le=999_999)
+
+    @field_validator("subnet_ids")
+    @classmethod
+    def _belong_to_a_vpc(cls, subnets: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        return rules.subnets_of(subnets, info.data.get("vpc_id"))
+
+    @field_validator("gateway_port")
+    @classmethod
+    def _leave_room_for_the_redirect(cls, port: int, info: ValidationInfo) -> int:
+        return rules.listener_port(port, info.data.get("certificate_arn"))
+
+    @property
+    def listener_port(self) -> int:
+        """The load balancer's port."""
+        return self.gateway_port or (HTTPS if self.certificate_arn else HTTP)
 
     @property
     def gateway_instance_port(self) -> int:
         """The port of the gateways themselves: the load balancer's, where they may have it."""
-        return self.gateway_port if self.gateway_port >= LEAST_UNPRIVILEGED_PORT else GATEWAY_PORT
-
-
-GIVEN_BY_PULUMI = ("region", "environment")  # aws:region and the stack's name
+        return self.listener_port if self.listener_port >= LEAST_UNPRIVILEGED_PORT else GATEWAY_PORT
 
 
 def read() -> StackSettings:
@@ -138,27 +201,20 @@ def parse(config: Mapping[str, str], stack: str) -> StackSettings:
     Raises:
         SettingsError: naming every mistake with its value, its limit and the file.
     """
-    values: dict[str, Any] = {"environment": stack}
-    if "aws:region" in config:
-        values["region"] = config["aws:region"]
     prefix = f"{PROJECT}:"
+    values: dict[str, Any] = {"environment": stack}
+    values |= {name: _opened(config[key]) for name, key in mistakes.FOREIGN.items() if key and key in config}
     own = {key.removeprefix(prefix): text for key, text in config.items() if key.startswith(prefix)}
-    unknown = {key: text for key, text in own.items() if key in GIVEN_BY_PULUMI}
-    values |= {key: _opened(text) for key, text in own.items() if key not in unknown}
-    problems = [*_other_namespaces(config), *(_unknown(key, StackSettings) for key in unknown), *_named_twice(values)]
+    values |= {name: _opened(text) for name, text in own.items() if name not in mistakes.FOREIGN}
+    problems = [*mistakes.of_keys(config, prefix, StackSettings), *mistakes.named_twice(values)]
     settings = None
     try:
         settings = StackSettings.model_validate(values)
     except ValidationError as error:
-        problems = [*_problems(error.errors()), *problems]
+        problems = [*mistakes.of_values(error.errors(), StackSettings), *problems]
     if problems or settings is None:
-        raise SettingsError(_message(problems, f"Pulumi.{stack}.yaml"))
+        raise SettingsError(mistakes.message(problems, f"Pulumi.{stack}.yaml"))
     return settings
-
-
-def _message(problems: list[str], file: str) -> str:
-    noun = "mistake" if len(problems) == 1 else "mistakes"
-    return "\n".join([f"{len(problems)} {noun} in {file}; nothing was changed:", *(f"  {each}" for each in problems)])
 
 
 def _opened(text: str) -> Any:
@@ -166,70 +222,3 @@ def _opened(text: str) -> Any:
         return json.loads(text) if text[:1] in ("[", "{") else text
     except ValueError:
         return text
-
-
-def _other_namespaces(config: Mapping[str, str]) -> list[str]:
-    """Settings of Pulumi's own provider would have no effect here: better said than a guard that does not guard."""
-    ignored = sorted(key for key in config if key.startswith("aws:") and key != "aws:region")
-    return [f"{key} has no effect: of these only aws:region is read; take it out" for key in ignored]
-
-
-def _named_twice(values: Mapping[str, Any]) -> list[str]:
-    given = values.get("models")
-    models = given if isinstance(given, list) else []
-    names = [str(model["name"]) for model in models if isinstance(model, dict) and "name" in model]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    return [f"models: the name {name!r} stands there twice; each model needs its own" for name in twice]
-
-
-def _problems(errors: Sequence[Any]) -> list[str]:
-    """One line for each of pydantic's errors, but for those that only follow from another."""
-    places = [error["loc"] for error in errors]
-
-    def follows(error: Any) -> bool:
-        inside = any(len(place) > len(error["loc"]) and place[: len(error["loc"])] == error["loc"] for place in places)
-        return error["type"] == "too_short" and inside  # wrong members do not count as members
-
-    return [_problem(error) for error in errors if not follows(error)]
-
-
-LIMITS = {
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than_equal": "must be at most {le:g}",
-    "string_pattern_mismatch": "must match {pattern}",
-    "too_short": "must have at least {min_length}",
-    "too_long": "must have at most {max_length}",
-    "literal_error": "must be {expected}",
-    "tuple_type": "must be a list",
-    "model_type": "must be a mapping",
-}
-
-
-def _problem(error: Any) -> str:
-    place, kind = _place(error["loc"]), error["type"]
-    if kind == "extra_forbidden":
-        return _unknown(place, _model_at(error["loc"]))
-    if kind == "missing":
-        return f"{place} is missing; give it"
-    limit = (
-        LIMITS[kind].format(**error.get("ctx", {})) if kind in LIMITS else error["msg"].removeprefix("Value error, ")
-    )
-    return f"{place} is {reprlib.repr(error['input'])}; {limit.replace('Input should be', 'must be')}"
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    return "aws:region" if text == "region" else text
-
-
-def _model_at(location: tuple[int | str, ...]) -> type[BaseModel]:
-    if "vllm" in location[:-1]:
-        return Vllm
-    return Model if location[0] == "models" and len(location) > 1 else StackSettings
-
-
-def _unknown(place: str, model: type[BaseModel]) -> str:
-    known = [name for name in model.model_fields if model is not StackSettings or name not in GIVEN_BY_PULUMI]
-    nearest = difflib.get_close_matches(place.rpartition(".")[2], known, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else "known are " + ", ".join(known)
-    return f"{place} is no setting; {hint}"

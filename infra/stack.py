@@ -7,23 +7,31 @@ import pulumi
 import pulumi_aws as aws
 
 from inference_service import contract
+from infra import alarms, dashboard, lifecycle
+from infra.components.alarm_topic import AlarmTopic, AlarmTopicArgs
+from infra.components.api_keys import ApiKeys, ApiKeysArgs
+from infra.components.budget import Budget, BudgetArgs
 from infra.components.gateway_role import GatewayRole, GatewayRoleArgs
 from infra.components.gateway_tier import GatewayTier, GatewayTierArgs
 from infra.components.gpu_fleet import GpuFleet, GpuFleetArgs
+from infra.components.interruptions import LAUNCH_FAILED, SPOT_NOTICE, Interruptions, InterruptionsArgs
 from infra.components.launch_template import Machine
-from infra.components.model_bucket import ModelBucket, ModelBucketArgs
-from infra.components.network import Network, NetworkArgs
+from infra.components.log_group import LogGroup
 from infra.components.node_role import NodeRole, NodeRoleArgs
-from infra.components.service_bundle import ServiceBundle, ServiceBundleArgs, bundle_version
+from infra.components.observability import Observability, ObservabilityArgs
+from infra.components.service_bundle import bundle_version
+from infra.components.work_queue import WorkQueue, WorkQueueArgs
+from infra.foundation import Foundation
+from infra.hourly_cost import estimate
+from infra.order import order
 from infra.settings import Model, StackSettings
 from infra.user_data import Boot, render
-from infra.variables import balancer_idle_seconds, gateway_variables, node_variables
+from infra.variables import Places, balancer_idle_seconds, gateway_variables, node_variables
 
 BUNDLE_FOLDER = Path(__file__).resolve().parents[1] / "build" / "service"
-ZONES = 2  # a load balancer wants two
 GATEWAY_VOLUME_GIB = 16
 
-# Public parameters that name the newest image. A new image is a new launch template version; running instances stay.
+# Public parameters that name the newest image.
 UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
 GPU_IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
 ENGINE_IMAGES = {"llama.cpp": UBUNTU, "vllm": GPU_IMAGE}
@@ -34,83 +42,141 @@ def build(settings: StackSettings, bundle_folder: Path = BUNDLE_FOLDER) -> dict[
 
     Raises:
         BundleMissingError: the service bundle is not built.
+        NetworkError: the existing VPC, or a subnet of it, does not fit.
     """
     bundle_version(bundle_folder)  # before anything is declared: without it nothing shall be made
     return _Stack(settings, bundle_folder).build()
 
 
 class _Stack:
-    """What the parts share while they are being declared."""
+    """What serves: gateways, a fleet for each model, and what watches them; all of it stands on the foundation."""
 
     def __init__(self, settings: StackSettings, bundle_folder: Path) -> None:
         self.settings = settings
-        self.tags = {contract.TAG_ENVIRONMENT: settings.environment}
-        self.provider = aws.Provider("aws", region=settings.region, default_tags={"tags": self.tags})
-        self.opts = pulumi.ResourceOptions(providers=[self.provider])
-        self.ask = pulumi.InvokeOptions(provider=self.provider)
-        self.bucket = ModelBucket("models", ModelBucketArgs(settings.delete_models_on_destroy), self.opts)
-        self.bundle = ServiceBundle(
-            "service", ServiceBundleArgs(bundle_folder, self.bucket.bucket_name, [self.bucket]), self.opts
-        )
-        zones = aws.get_availability_zones(state="available", opts=self.ask).names[:ZONES]
-        self.network = Network("network", NetworkArgs(settings.region, settings.vpc_cidr, zones), self.opts)
+        self.base = Foundation(settings, bundle_folder)
+        self.opts = self.base.opts
 
     def build(self) -> dict[str, Any]:
-        gateways = self._gateways()
+        base = self.base
+        keys = ApiKeys("api-keys", ApiKeysArgs(base.key_arn), self.opts)
+        gateways = self._gateways(keys)
         fleets = {model.name: self._fleet(model, gateways) for model in self.settings.models}
+        interruptions = Interruptions("interruptions", InterruptionsArgs(base.key_arn), self.opts)
+        topic = self._topic()
+        watched = self._watch(gateways, fleets, interruptions, topic)
         return {
             contract.OUTPUT_REGION: self.settings.region,
             contract.OUTPUT_ENVIRONMENT: self.settings.environment,
-            contract.OUTPUT_BUCKET: self.bucket.bucket_name,
-            contract.OUTPUT_GATEWAY_URL: gateways.url,
+            contract.OUTPUT_BUCKET: base.bucket.bucket_name,
+            contract.OUTPUT_GATEWAY_URL: gateways.front.url,
             contract.OUTPUT_GATEWAY_GROUP: gateways.group.name,
             contract.OUTPUT_FLEETS: {name: fleet.outputs() for name, fleet in fleets.items()},
-            contract.OUTPUT_SERVICE_VERSION: self.bundle.version,
+            contract.OUTPUT_SERVICE_VERSION: base.bundle.version,
+            contract.OUTPUT_PROMOTER_ROLE: base.promoter.arn,
+            contract.OUTPUT_API_KEYS_PARAMETER: keys.name,
+            contract.OUTPUT_INTERRUPTIONS_QUEUE: interruptions.url,
+            contract.OUTPUT_ALARM_TOPIC: topic.arn,
+            contract.OUTPUT_DASHBOARD: watched.dashboard_name,
+            contract.OUTPUT_HOURLY_USD: self._cost(),
         }
 
-    def _gateways(self) -> GatewayTier:
-        settings = self.settings
-        role = GatewayRole("gateway", GatewayRoleArgs(self.bucket.arn), self.opts)
+    def _cost(self) -> dict[str, Any]:
+        """What `pulumi up` prints of money, before the first bill."""
+        cost = estimate(order(self.settings, GATEWAY_VOLUME_GIB))
+        return {"idle": cost.idle_usd, "most": cost.most_usd, "unpriced": list(cost.unpriced), "note": cost.note}
+
+    def _gateways(self, keys: ApiKeys) -> GatewayTier:
+        settings, base = self.settings, self.base
+        logs = LogGroup("gateway", settings.log_retention_days, base.key_arn, self.opts)
+        role = GatewayRole("gateway", GatewayRoleArgs(base.bucket.arn, keys.arn, logs.arn, base.key_arn), self.opts)
+        tags = {**base.tags, contract.TAG_ROLE: contract.ROLE_GATEWAY}
         args = GatewayTierArgs(
-            network=self.network,
+            subnets=base.subnets,
             nodes=settings.gateway_nodes,
-            port=settings.gateway_port,
+            port=settings.listener_port,
             instance_port=settings.gateway_instance_port,
-            client_cidrs=settings.client_cidrs,
+            certificate_arn=settings.certificate_arn,
+            allowed_cidrs=settings.allowed_cidrs,
             idle_seconds=balancer_idle_seconds(settings),
             drain_seconds=settings.gateway_drain_seconds,
-            tags={**self.tags, contract.TAG_ROLE: contract.ROLE_GATEWAY},
-            after=[self.network, self.bundle, role],
+            logs=base.logs,
+            tags=tags,
+            after=[*base.before_boot(), role],
         )
-        user_data = self.bucket.bucket_name.apply(self._gateway_boot)
-        image = self._image(UBUNTU)
-        machine = Machine(settings.gateway_instance_type, image, role.profile_arn, user_data, GATEWAY_VOLUME_GIB)
+        user_data = pulumi.Output.all(base.bucket.bucket_name, logs.name, keys.name).apply(
+            lambda names: self._gateway_boot(Places(names[0], names[1], api_keys_parameter=names[2]))
+        )
+        machine = Machine(
+            instance_type=settings.gateway_instance_type,
+            image_id=self._image(UBUNTU),
+            profile_arn=role.profile_arn,
+            user_data=user_data,
+            root_volume_gib=GATEWAY_VOLUME_GIB,
+            key_arn=base.key_arn,
+            tags=tags,
+        )
         return GatewayTier("gateway", args, machine, self.opts)
 
     def _fleet(self, model: Model, gateways: GatewayTier) -> GpuFleet:
-        role = NodeRole(f"{model.name}-node", NodeRoleArgs(self.bucket.arn, model.name), self.opts)
-        user_data = self.bucket.bucket_name.apply(lambda bucket: self._node_boot(model, bucket))
-        image = self._image(ENGINE_IMAGES[model.engine])
+        base, name = self.base, model.name
+        jobs = WorkQueue(f"{name}-jobs", WorkQueueArgs(base.key_arn), self.opts)
+        logs = LogGroup(f"{name}-node", self.settings.log_retention_days, base.key_arn, self.opts)
+        role_args = NodeRoleArgs(base.bucket.arn, name, jobs.queue.arn, logs.arn, base.key_arn)
+        role = NodeRole(f"{name}-node", role_args, self.opts)
+        tags = {**base.tags, contract.TAG_ROLE: contract.ROLE_NODE, contract.TAG_MODEL: name}
+        user_data = pulumi.Output.all(base.bucket.bucket_name, logs.name, jobs.queue.url).apply(
+            lambda names: self._node_boot(model, Places(names[0], names[1], jobs_queue_url=names[2]))
+        )
+        machine = Machine(
+            instance_type=model.instance_types[0],
+            image_id=self._image(model.image_parameter or ENGINE_IMAGES[model.engine]),
+            profile_arn=role.profile_arn,
+            user_data=user_data,
+            root_volume_gib=model.root_volume_gib,
+            key_arn=base.key_arn,
+            tags=tags,
+        )
         args = GpuFleetArgs(
             model=model,
-            network=self.network,
+            subnets=base.subnets,
             role=role,
+            jobs=jobs,
             gateway_security_group_id=gateways.security_group_id,
-            machine=Machine(model.instance_types[0], image, role.profile_arn, user_data, model.root_volume_gib),
+            machine=machine,
             node_drain_seconds=self.settings.node_drain_seconds,
-            tags={**self.tags, contract.TAG_ROLE: contract.ROLE_NODE, contract.TAG_MODEL: model.name},
-            after=[self.network, self.bundle],
+            tags=tags,
+            after=base.before_boot(),
         )
-        return GpuFleet(model.name, args, self.opts)
+        return GpuFleet(name, args, self.opts)
 
-    def _gateway_boot(self, bucket: str) -> str:
-        variables = gateway_variables(self.settings, bucket, self.bundle.version)
+    def _topic(self) -> AlarmTopic:
+        base, settings = self.base, self.settings
+        topic = AlarmTopic("alarms", AlarmTopicArgs(base.account_id, settings.alarm_email, base.key_arn), self.opts)
+        if settings.monthly_budget_usd:
+            Budget("monthly", BudgetArgs(settings.monthly_budget_usd, topic.arn), self.opts)
+        return topic
+
+    def _watch(
+        self, gateways: GatewayTier, fleets: dict[str, GpuFleet], interruptions: Interruptions, topic: AlarmTopic
+    ) -> Observability:
+        balancer, targets = gateways.front.balancer.arn_suffix, gateways.front.targets.arn_suffix
+        rules = interruptions.rules
+        watched = alarms.of_stack(rules[SPOT_NOTICE].name, rules[LAUNCH_FAILED].name, balancer, targets)
+        for model in self.settings.models:
+            budget_seconds = lifecycle.warm_up_budget_seconds(model.load_timeout_seconds)
+            watched += alarms.of_fleet(fleets[model.name].names(), budget_seconds)
+        names = [fleet.names() for fleet in fleets.values()]
+        shown = dashboard.body(self.settings.region, names, balancer, targets)
+        return Observability("fleet", ObservabilityArgs(watched, shown, topic.arn), self.opts)
+
+    def _gateway_boot(self, places: Places) -> str:
+        variables = gateway_variables(self.settings, places, self.base.bundle.version)
         return render(Boot(contract.ROLE_GATEWAY, variables, self.settings.gateway_drain_seconds))
 
-    def _node_boot(self, model: Model, bucket: str) -> str:
-        variables = node_variables(self.settings, model, bucket, self.bundle.version)
+    def _node_boot(self, model: Model, places: Places) -> str:
+        variables = node_variables(self.settings, model, places, self.base.bundle.version)
         return render(Boot(contract.ROLE_NODE, variables, self.settings.node_drain_seconds))
 
     def _image(self, parameter: str) -> pulumi.Output[str]:
-        found = aws.ssm.get_parameter_output(name=parameter, opts=self.ask)
+        found = aws.ssm.get_parameter_output(name=parameter, opts=self.base.ask)
         return found.insecure_value  # `value` counts as a secret, which an image's id is not

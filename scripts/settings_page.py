@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from inference_service import contract
-from infra.settings import PROJECT, Model, StackSettings, Vllm
+from infra.settings import PROJECT, Model, Polls, StackSettings, Vllm
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "settings.md"
@@ -23,8 +23,8 @@ Written by `python -m scripts.settings_page` from [Pulumi.yaml](../Pulumi.yaml) 
 
 A stack's settings stand in `Pulumi.<stack>.yaml`, values only. [Pulumi.local.yaml](../Pulumi.local.yaml) is an example;
 `pulumi config set` writes them too. All mistakes of a file are named at once, before anything is changed. Of Pulumi's
-own provider settings only `aws:region` is read, and it must be given; profile and credentials come from the
-environment, as for every AWS tool.
+own provider settings `aws:region` and `aws:allowedAccountIds` are read, and both must be given: nothing is done in
+another account. Profile and credentials come from the environment, as for every AWS tool.
 """
 
 OUTPUTS = {
@@ -32,15 +32,25 @@ OUTPUTS = {
     contract.OUTPUT_ENVIRONMENT: f"The stack's name, which resources carry in the tag `{contract.TAG_ENVIRONMENT}`.",
     contract.OUTPUT_BUCKET: "Bucket of model versions, pointers and service bundles.",
     contract.OUTPUT_GATEWAY_URL: "Base URL of the API, without a slash at its end. Reachable inside the VPC and from "
-    "what is connected to it, in `client_cidrs`.",
+    "what is connected to it, in `allowed_cidrs`.",
     contract.OUTPUT_GATEWAY_GROUP: "Auto Scaling group of the gateways.",
     contract.OUTPUT_FLEETS: "Per model, its fleet; see below.",
+    contract.OUTPUT_PROMOTER_ROLE: "The one role that may write pointers; `warmfleet models activate` takes it on.",
+    contract.OUTPUT_API_KEYS_PARAMETER: "SSM SecureString for the hashes of API keys; its value never passes Pulumi.",
+    contract.OUTPUT_INTERRUPTIONS_QUEUE: "Queue of spot notices and other announcements about instances.",
+    contract.OUTPUT_ALARM_TOPIC: "SNS topic of alarms and budget.",
+    contract.OUTPUT_DASHBOARD: "Name of the CloudWatch dashboard.",
+    contract.OUTPUT_HOURLY_USD: "What the stack costs an hour: `idle` without a node, `most` with every group full at "
+    "on-demand prices; `unpriced` types count as nothing.",
     contract.OUTPUT_SERVICE_VERSION: "SHA-256 of the manifest of the service bundle that new instances install.",
 }
 FLEET = {
     contract.FLEET_SPOT_GROUP: "Auto Scaling group of the spot nodes.",
     contract.FLEET_ON_DEMAND_GROUP: "Auto Scaling group of the on-demand nodes.",
     contract.FLEET_INITIAL_NODES: "Spot nodes that the first `models activate` asks for.",
+    contract.FLEET_ON_DEMAND_BASE: "On-demand nodes that it asks for as well.",
+    contract.FLEET_JOBS_QUEUE: "Queue of the model's jobs.",
+    contract.FLEET_DEAD_LETTERS_QUEUE: "Queue of jobs that were tried as often as they may be.",
     contract.FLEET_LAUNCH_HOOK: "Lifecycle hook that a node completes when its model has answered a probe.",
     contract.FLEET_TERMINATE_HOOK: "Lifecycle hook that a node completes when its answers are finished.",
 }
@@ -58,6 +68,8 @@ def page() -> str:
         _settings(Model, _descriptions(Model)),
         "## Settings of vLLM\n\nMembers of a model's `vllm`; what is not given is left to vLLM.\n",
         _settings(Vllm, _descriptions(Vllm)),
+        "## Seconds between two looks\n\nMembers of `poll_seconds`.\n",
+        _settings(Polls, _descriptions(Polls)),
         "## Outputs\n\n`pulumi stack output --json` shows them; `warmfleet` reads them.\n",
         _table(("output", "meaning"), [(f"`{name}`", text) for name, text in OUTPUTS.items()]),
         f"Members of each model in `{contract.OUTPUT_FLEETS}`:\n",

@@ -1,19 +1,22 @@
-"""What gateways may do: install the service, and find nodes."""
+"""What gateways may do: install the service, find nodes, and check API keys."""
 
 from dataclasses import dataclass
 
 import pulumi
 
 from inference_service import contract
-from infra.components.instance_role import InstanceRole
-from infra.policy_document import Statement, statement
+from infra.components.instance_role import InstanceRole, may_log
+from infra.policy_document import Statement, may_decrypt, statement
 
 
 @dataclass(frozen=True)
 class GatewayRoleArgs:
-    """The bucket that holds the service bundle."""
+    """The bucket that holds the service bundle, the parameter that holds key hashes, and the gateways' logs."""
 
     bucket_arn: pulumi.Output[str]
+    api_keys_arn: pulumi.Output[str]
+    log_group_arn: pulumi.Output[str]
+    key_arn: pulumi.Output[str] | None
 
 
 class GatewayRole(InstanceRole):
@@ -21,10 +24,11 @@ class GatewayRole(InstanceRole):
 
     def __init__(self, name: str, args: GatewayRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("warmfleet:gateway_role:GatewayRole", name, "Gateways", opts)
-        self.policy = self._allow("service", args.bucket_arn.apply(may_install_and_find))
+        given = pulumi.Output.all(args.bucket_arn, args.api_keys_arn, args.log_group_arn, args.key_arn or "")
+        self.policy = self._allow("service", given.apply(lambda arns: may_route(*arns)))
 
 
-def may_install_and_find(bucket_arn: str) -> list[Statement]:
+def may_route(bucket_arn: str, api_keys_arn: str, log_group_arn: str, key_arn: str) -> list[Statement]:
     """DescribeInstances takes no resource: AWS cannot narrow it.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
@@ -32,4 +36,7 @@ def may_install_and_find(bucket_arn: str) -> list[Statement]:
     return [
         statement(["s3:GetObject"], [f"{bucket_arn}/{contract.SERVICES_PREFIX}*"]),
         statement(["ec2:DescribeInstances"], ["*"]),
+        statement(["ssm:GetParameter"], [api_keys_arn]),
+        may_log(log_group_arn),
+        *([may_decrypt(key_arn)] if key_arn else []),
     ]

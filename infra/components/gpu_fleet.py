@@ -6,12 +6,15 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
+from pulumi_aws.autoscaling import GroupMixedInstancesPolicyArgsDict, GroupWarmPoolArgsDict
 
 from inference_service import contract
 from infra import firewall, lifecycle
+from infra.alarms import FleetNames
 from infra.components.launch_template import Machine, launch_template
-from infra.components.network import Network
+from infra.components.network import Subnets
 from infra.components.node_role import NodeRole
+from infra.components.work_queue import WorkQueue
 from infra.settings import Model
 
 SPOT = "spot"
@@ -29,8 +32,9 @@ class GpuFleetArgs:
     """
 
     model: Model
-    network: Network
+    subnets: Subnets
     role: NodeRole
+    jobs: WorkQueue
     gateway_security_group_id: pulumi.Output[str]
     machine: Machine
     node_drain_seconds: int
@@ -54,8 +58,11 @@ class GpuFleet(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         security_group = self._security_group()
         self._template = launch_template(f"{name}-template", args.machine, security_group.id, self._child)
-        self.spot_group = self._group(SPOT, args.model.most_spot_nodes, lifecycle.ALL_SPOT)
-        self.on_demand_group = self._group(ON_DEMAND, args.model.most_on_demand_nodes, lifecycle.ALL_ON_DEMAND)
+        model = args.model
+        self.spot_group = self._group(SPOT, model.most_spot_nodes, lifecycle.ALL_SPOT)
+        self.on_demand_group = self._group(
+            ON_DEMAND, model.most_on_demand_nodes, lifecycle.ALL_ON_DEMAND, lifecycle.warm_pool(model.warm_pool_nodes)
+        )
         args.role.allow_hooks([self.spot_group, self.on_demand_group])
         self.register_outputs({"spotGroup": self.spot_group.name, "onDemandGroup": self.on_demand_group.name})
 
@@ -65,46 +72,54 @@ class GpuFleet(pulumi.ComponentResource):
             contract.FLEET_SPOT_GROUP: self.spot_group.name,
             contract.FLEET_ON_DEMAND_GROUP: self.on_demand_group.name,
             contract.FLEET_INITIAL_NODES: self._args.model.initial_nodes,
+            contract.FLEET_ON_DEMAND_BASE: self._args.model.on_demand_base_nodes,
+            contract.FLEET_JOBS_QUEUE: self._args.jobs.queue.url,
+            contract.FLEET_DEAD_LETTERS_QUEUE: self._args.jobs.dead_letters.url,
             contract.FLEET_LAUNCH_HOOK: lifecycle.LAUNCH_HOOK,
             contract.FLEET_TERMINATE_HOOK: lifecycle.TERMINATE_HOOK,
         }
 
+    def names(self) -> FleetNames:
+        """What alarms and the dashboard call its parts."""
+        dead_letters = self._args.jobs.dead_letters.name
+        return FleetNames(self._args.model.name, self.spot_group.name, self.on_demand_group.name, dead_letters)
+
     def _security_group(self) -> aws.ec2.SecurityGroup:
         """Nodes hear gateways alone, and call AWS alone."""
         args = self._args
-        group = firewall.group(f"{self._name}-nodes", "Inference nodes", args.network.vpc_id, self._child)
+        group = firewall.group(f"{self._name}-nodes", "Inference nodes", args.subnets.vpc_id, self._child)
         gateways = args.gateway_security_group_id
         firewall.allow_from_group(f"{self._name}-from-gateways", group.id, gateways, contract.NODE_PORT, self._child)
         firewall.allow_to_group(f"{self._name}-to-nodes", gateways, group.id, contract.NODE_PORT, self._child)
         firewall.allow_https_out(f"{self._name}-to-aws", group.id, self._child)
         return group
 
-    def _group(self, market: str, most: int, distribution: lifecycle.Distribution) -> aws.autoscaling.Group:
+    def _group(
+        self,
+        market: str,
+        most: int,
+        distribution: lifecycle.Distribution,
+        warm_pool: GroupWarmPoolArgsDict | None = None,
+    ) -> aws.autoscaling.Group:
         args, name = self._args, f"{self._name}-{market}"
-        specification: aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateLaunchTemplateSpecificationArgsDict = {
-            "launch_template_id": self._template.id,
-            # A number, never $Latest: with $Latest an instance refresh could neither start by itself nor roll back.
-            "version": self._template.latest_version.apply(str),
-        }
         group = aws.autoscaling.Group(
             name,
             min_size=0,  # a base as MinSize would launch nodes that no model lets become warm
             max_size=most,
             desired_capacity=0,
-            vpc_zone_identifiers=args.network.private_subnet_ids,
+            vpc_zone_identifiers=[*args.subnets.private_subnet_ids],
             health_check_type="EC2",
             # Both would replace or move warm nodes behind the back of what scales the fleet.
             capacity_rebalance=False,
             suspended_processes=["AZRebalance"],
             # No model may be active yet: Pulumi must not wait for nodes that cannot become warm.
             wait_for_capacity_timeout="0",
-            mixed_instances_policy={
-                "launch_template": {
-                    "launch_template_specification": specification,
-                    "overrides": [{"instance_type": each} for each in args.model.instance_types],
-                },
-                "instances_distribution": distribution.inputs(),
-            },
+            mixed_instances_policy=self._types(distribution),
+            instance_refresh=lifecycle.REFRESH,
+            warm_pool=warm_pool,
+            max_instance_lifetime=lifecycle.LIFETIME_SECONDS,
+            default_instance_warmup=lifecycle.SETTLED_SECONDS,
+            enabled_metrics=lifecycle.metrics(),
             tags=lifecycle.group_tags({**args.tags, "Name": name}),
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[*args.after, args.role.artifacts], ignore_changes=["desiredCapacity"]
@@ -112,6 +127,20 @@ class GpuFleet(pulumi.ComponentResource):
         )
         self._hooks(name, group)
         return group
+
+    def _types(self, distribution: lifecycle.Distribution) -> GroupMixedInstancesPolicyArgsDict:
+        """One of the model's types, from a numbered version of the template: see lifecycle.REFRESH."""
+        template = self._template
+        return {
+            "launch_template": {
+                "launch_template_specification": {
+                    "launch_template_id": template.id,
+                    "version": template.latest_version.apply(str),
+                },
+                "overrides": [{"instance_type": each} for each in self._args.model.instance_types],
+            },
+            "instances_distribution": distribution.inputs(),
+        }
 
     def _hooks(self, name: str, group: aws.autoscaling.Group) -> None:
         for hook in lifecycle.hooks(self._args.node_drain_seconds):

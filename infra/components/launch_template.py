@@ -1,6 +1,7 @@
 """How an instance of ours is made, nodes and gateways alike."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -9,13 +10,21 @@ import pulumi_aws as aws
 
 @dataclass(frozen=True)
 class Machine:
-    """What differs between the instances of two launch templates. `user_data` is the plain script."""
+    """What differs between the instances of two launch templates.
+
+    Attributes:
+        user_data: the plain script.
+        key_arn: the customer managed key of the disk; None for AWS's own.
+        tags: of the disk: those of a group reach its instances, not their volumes.
+    """
 
     instance_type: str
     image_id: pulumi.Output[str]
     profile_arn: pulumi.Output[str]
     user_data: pulumi.Output[str]
     root_volume_gib: int
+    key_arn: pulumi.Output[str] | None
+    tags: Mapping[str, str]
 
 
 def launch_template(
@@ -45,9 +54,11 @@ def launch_template(
                     "volume_size": machine.root_volume_gib,
                     "volume_type": "gp3",
                     "encrypted": "true",
+                    "kms_key_id": machine.key_arn,
                     "delete_on_termination": "true",
                 },
             }
         ],
+        tag_specifications=[{"resource_type": "volume", "tags": machine.tags}],
         opts=opts,
     )

@@ -1,103 +1,76 @@
-"""The stack's own VPC: private subnets for everything, one way out, and S3 without that way."""
+"""The stack's own VPC: private subnets for everything, and S3 without a way out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from typing import Literal
 
 import pulumi
 import pulumi_aws as aws
 
-ANYWHERE = "0.0.0.0/0"
+from infra.components.egress import Egress, EgressArgs
+from infra.components.flow_logs import FlowLogs, FlowLogsArgs
+
+Way = Literal["nat", "nat_per_zone", "interface_endpoints"]
+
+
+@dataclass(frozen=True)
+class Subnets:
+    """Where instances live: of the stack's own VPC, or of one that was there before."""
+
+    vpc_id: pulumi.Output[str]
+    private_subnet_ids: Sequence[pulumi.Output[str]]
+    ready: pulumi.Resource | None  # what an instance needs before it boots
 
 
 @dataclass(frozen=True)
 class NetworkArgs:
-    """`zones` are names of availability zones, such as us-east-1a."""
+    """`zones` are names of availability zones, such as us-east-1a; `egress` is the way to the AWS APIs."""
 
     region: str
     cidr: str
     zones: Sequence[str]
+    egress: Way
+    log_retention_days: int
+    key_arn: pulumi.Output[str] | None
 
 
-def subnet_ranges(cidr: str, zones: int) -> tuple[str, list[str]]:
-    """A small range for the way out, then one for each zone: a quarter of the VPC each."""
+def subnet_ranges(cidr: str, zones: int) -> tuple[list[str], list[str]]:
+    """A small range each for the ways out, then a quarter of the VPC for the instances of each zone."""
     first, *others = IPv4Network(cidr).subnets(prefixlen_diff=2)
-    return str(next(first.subnets(new_prefix=28))), [str(each) for each in others[:zones]]
+    small = [str(each) for _, each in zip(range(zones), first.subnets(new_prefix=28), strict=False)]
+    return small, [str(each) for each in others[:zones]]
 
 
 class Network(pulumi.ComponentResource):
-    """A VPC whose instances nobody outside can reach.
+    """A VPC whose instances nobody outside can reach. Model files take the free way: S3's gateway endpoint."""
 
-    Instances call Auto Scaling and EC2 through one NAT gateway: $0.045 an hour, and as much for each GB (us-east-1,
-    https://aws.amazon.com/vpc/pricing/). Model files do not pay that: S3 has its own endpoint, which is free.
-    """
-
-    vpc_id: pulumi.Output[str]
-    private_subnet_ids: list[pulumi.Output[str]]
+    subnets: Subnets
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("warmfleet:network:Network", name, None, opts)
-        self._name = name
+        self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
         self._vpc = aws.ec2.Vpc(
             f"{name}-vpc", cidr_block=args.cidr, enable_dns_hostnames=True, enable_dns_support=True, opts=self._child
         )
+        # AWS's own group lets its members talk to each other: nothing uses it, so it lets nothing through.
+        aws.ec2.DefaultSecurityGroup(f"{name}-default", vpc_id=self._vpc.id, opts=self._child)
         public, private = subnet_ranges(args.cidr, len(args.zones))
-        gateway = self._way_out(public, args.zones[0])
-        table = self._private_routes(gateway, args.region)
-        self.vpc_id = self._vpc.id
-        self.private_subnet_ids = [
-            self._private_subnet(zone, cidr, table) for zone, cidr in zip(args.zones, private, strict=True)
+        tables = [self._route_table(zone) for zone in args.zones]
+        ids = [
+            self._private_subnet(zone, cidr, table)
+            for zone, cidr, table in zip(args.zones, private, tables, strict=True)
         ]
-        self.register_outputs({"vpcId": self.vpc_id, "privateSubnetIds": self.private_subnet_ids})
+        self._s3_endpoint(tables)
+        out = EgressArgs(args.egress, args.region, self._vpc.id, args.cidr, args.zones, public, tables, ids)
+        Egress(f"{name}-egress", out, self._child)
+        FlowLogs(f"{name}-flow", FlowLogsArgs(self._vpc.id, args.log_retention_days, args.key_arn), self._child)
+        self.subnets = Subnets(self._vpc.id, ids, self)
+        self.register_outputs({"vpcId": self._vpc.id, "privateSubnetIds": ids})
 
-    def _way_out(self, cidr: str, zone: str) -> aws.ec2.NatGateway:
-        internet = aws.ec2.InternetGateway(f"{self._name}-internet", vpc_id=self._vpc.id, opts=self._child)
-        subnet = aws.ec2.Subnet(
-            f"{self._name}-public",
-            vpc_id=self._vpc.id,
-            availability_zone=zone,
-            cidr_block=cidr,
-            tags={"Name": f"{self._name}-public"},
-            opts=self._child,
-        )
-        table = aws.ec2.RouteTable(f"{self._name}-public", vpc_id=self._vpc.id, opts=self._child)
-        route = aws.ec2.Route(
-            f"{self._name}-public",
-            route_table_id=table.id,
-            destination_cidr_block=ANYWHERE,
-            gateway_id=internet.id,
-            opts=self._child,
-        )
-        aws.ec2.RouteTableAssociation(
-            f"{self._name}-public", subnet_id=subnet.id, route_table_id=table.id, opts=self._child
-        )
-        address = aws.ec2.Eip(f"{self._name}-nat", domain="vpc", opts=self._child)
-        return aws.ec2.NatGateway(
-            f"{self._name}-nat",
-            subnet_id=subnet.id,
-            allocation_id=address.id,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[route]),  # without it, it has no way out either
-        )
-
-    def _private_routes(self, gateway: aws.ec2.NatGateway, region: str) -> aws.ec2.RouteTable:
-        table = aws.ec2.RouteTable(f"{self._name}-private", vpc_id=self._vpc.id, opts=self._child)
-        aws.ec2.Route(
-            f"{self._name}-private",
-            route_table_id=table.id,
-            destination_cidr_block=ANYWHERE,
-            nat_gateway_id=gateway.id,
-            opts=self._child,
-        )
-        aws.ec2.VpcEndpoint(
-            f"{self._name}-s3",
-            vpc_id=self._vpc.id,
-            service_name=f"com.amazonaws.{region}.s3",
-            vpc_endpoint_type="Gateway",
-            route_table_ids=[table.id],
-            opts=self._child,
-        )
-        return table
+    def _route_table(self, zone: str) -> aws.ec2.RouteTable:
+        return aws.ec2.RouteTable(f"{self._name}-private-{zone}", vpc_id=self._vpc.id, opts=self._child)
 
     def _private_subnet(self, zone: str, cidr: str, table: aws.ec2.RouteTable) -> pulumi.Output[str]:
         name = f"{self._name}-private-{zone}"
@@ -111,3 +84,13 @@ class Network(pulumi.ComponentResource):
         )
         aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=table.id, opts=self._child)
         return subnet.id
+
+    def _s3_endpoint(self, tables: Sequence[aws.ec2.RouteTable]) -> None:
+        aws.ec2.VpcEndpoint(
+            f"{self._name}-s3",
+            vpc_id=self._vpc.id,
+            service_name=f"com.amazonaws.{self._args.region}.s3",
+            vpc_endpoint_type="Gateway",
+            route_table_ids=[table.id for table in tables],
+            opts=self._child,
+        )

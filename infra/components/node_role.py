@@ -1,4 +1,4 @@
-"""What the nodes of one model may do: read that model, and say when they are warm and when they are drained."""
+"""What the nodes of one model may do: read that model, do its jobs, and say when they are warm and when drained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +7,19 @@ import pulumi
 import pulumi_aws as aws
 
 from inference_service import contract
-from infra.components.instance_role import InstanceRole
-from infra.policy_document import Statement, statement
+from infra.components.instance_role import InstanceRole, may_log
+from infra.policy_document import Statement, may_encrypt, statement
 
 
 @dataclass(frozen=True)
 class NodeRoleArgs:
-    """The bucket, and the one model of it that these nodes serve."""
+    """The bucket, the one model of it that these nodes serve, its jobs and its logs."""
 
     bucket_arn: pulumi.Output[str]
     model: str
+    jobs_queue_arn: pulumi.Output[str]
+    log_group_arn: pulumi.Output[str]
+    key_arn: pulumi.Output[str] | None
 
 
 class NodeRole(InstanceRole):
@@ -29,7 +32,8 @@ class NodeRole(InstanceRole):
 
     def __init__(self, name: str, args: NodeRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("warmfleet:node_role:NodeRole", name, f"Inference nodes of {args.model}", opts)
-        self.artifacts = self._allow("artifacts", args.bucket_arn.apply(lambda arn: may_read(arn, args.model)))
+        given = pulumi.Output.all(args.bucket_arn, args.jobs_queue_arn, args.log_group_arn, args.key_arn or "")
+        self.artifacts = self._allow("artifacts", given.apply(lambda arns: may_serve(args.model, *arns)))
 
     def allow_hooks(self, groups: Sequence[aws.autoscaling.Group]) -> None:
         """Let the nodes complete the lifecycle hooks of their own groups."""
@@ -37,12 +41,17 @@ class NodeRole(InstanceRole):
         self._allow("hooks", arns.apply(may_complete_hooks))
 
 
-def may_read(bucket_arn: str, model: str) -> list[Statement]:
-    """One model's versions and pointer, and the service bundle. Listing makes a missing key a 404 instead of a 403."""
+def may_serve(model: str, bucket_arn: str, jobs_queue_arn: str, log_group_arn: str, key_arn: str) -> list[Statement]:
+    """One model's versions, pointer and jobs, and the service bundle. Listing makes a missing key a 404, not a 403."""
     readable = [f"{contract.MODELS_PREFIX}{model}/*", contract.pointer_key(model), f"{contract.SERVICES_PREFIX}*"]
+    working = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
     return [
         statement(["s3:GetObject"], [f"{bucket_arn}/{key}" for key in readable]),
         statement(["s3:ListBucket"], [bucket_arn]),
+        statement(["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{contract.JOBS_PREFIX}*"]),
+        statement(working, [jobs_queue_arn]),
+        may_log(log_group_arn),
+        *([may_encrypt(key_arn)] if key_arn else []),
     ]
 
 

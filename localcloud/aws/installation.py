@@ -18,22 +18,34 @@ def backend_classes() -> list[tuple[Any, type]]:
     Imported here: importing moto's EC2 takes a second, and must happen after the environment is set.
     """
     from moto.autoscaling.models import autoscaling_backends
+    from moto.budgets.models import budgets_backends
     from moto.ec2.models import ec2_backends
     from moto.elb.models import elb_backends
     from moto.elbv2.models import elbv2_backends
+    from moto.kms.models import kms_backends
+    from moto.logs.models import logs_backends
     from moto.s3.models import s3_backends
+    from moto.sqs.models import sqs_backends
 
     from localcloud.aws.autoscaling.models import LocalAutoScalingBackend
+    from localcloud.aws.budgets.models import LocalBudgetsBackend
     from localcloud.aws.ec2.models import LocalEC2Backend
     from localcloud.aws.elbv2.models import LocalELBBackend, LocalELBv2Backend
+    from localcloud.aws.kms.models import LocalKmsBackend
+    from localcloud.aws.logs.models import LocalLogsBackend
     from localcloud.aws.s3.models import LocalS3Backend
+    from localcloud.aws.sqs.models import LocalSQSBackend
 
     return [
         (autoscaling_backends, LocalAutoScalingBackend),
+        (budgets_backends, LocalBudgetsBackend),
         (ec2_backends, LocalEC2Backend),
         (elb_backends, LocalELBBackend),
         (elbv2_backends, LocalELBv2Backend),
+        (kms_backends, LocalKmsBackend),
+        (logs_backends, LocalLogsBackend),
         (s3_backends, LocalS3Backend),
+        (sqs_backends, LocalSQSBackend),
     ]
 
 
@@ -64,7 +76,9 @@ def _begin_afresh(classes: list[tuple[Any, type]]) -> None:
 
 
 def prepare() -> None:
-    """Fill the empty backends with what an AWS account finds there on its first day (images, parameters)."""
+    """Fill the empty backends with what is there on the first day: images, their parameters, a certificate."""
+    from localcloud.aws.certificates import provide_certificate
     from localcloud.aws.images import provide_images
 
     provide_images()
+    provide_certificate()

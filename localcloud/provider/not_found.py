@@ -5,6 +5,7 @@ from botocore.exceptions import ClientError
 # From the services' API references ("Errors" of the describe, get, head and delete calls that the handlers make).
 CODES = frozenset({
     "404",  # S3 HeadBucket, HeadObject: no body, so no code
+    "AWS.SimpleQueueService.NonExistentQueue",
     "InvalidAllocationID.NotFound",
     "InvalidAssociationID.NotFound",
     "InvalidFlowLogId.NotFound",
@@ -29,7 +30,13 @@ CODES = frozenset({
     "NoSuchKey",
     "NoSuchLifecycleConfiguration",
     "NoSuchPublicAccessBlockConfiguration",
+    "NotFound",  # SNS
+    "NotFoundException",  # KMS, budgets
     "OwnershipControlsNotFoundError",
+    "ParameterNotFound",
+    "QueueDoesNotExist",
+    "ResourceNotFound",  # dashboards
+    "ResourceNotFoundException",  # CloudWatch Logs, EventBridge
     "ServerSideEncryptionConfigurationNotFoundError",
     "TargetGroupNotFound",
 })  # fmt: skip

@@ -73,7 +73,7 @@ def check(
 
 def difference(handler: Handler, before: Properties, after: Properties, ignored: Collection[str]) -> Difference:
     """Compare two sets of checked inputs; an unknown value counts as a change."""
-    keys = sorted({*before, *after} - {NAMED_BY_US} - set(ignored))
+    keys = sorted({*before, *after} - {NAMED_BY_US} - handler.write_only - set(ignored))
     changed = [
         key for key in keys if has_unknown(after.get(key)) or not handler.same(key, before.get(key), after.get(key))
     ]
@@ -93,9 +93,9 @@ def _holds_its_place(handler: Handler, before: Properties, after: Properties) ->
 def preview(handler: Handler, inputs: Properties, state: Properties | None = None) -> Properties:
     """The outputs that a creation, or with the present `state` an update, will have, as far as they can be known."""
     if state is None:
-        return dict.fromkeys(handler.outputs, UNKNOWN) | _shown(inputs)
+        return dict.fromkeys(handler.outputs, UNKNOWN) | _shown(handler, inputs)
     tags = {"tagsAll": inputs.get("tags", {})} if "tagsAll" in handler.outputs else {}
-    return state | tags | _shown(inputs) | dict.fromkeys(handler.changing, UNKNOWN)
+    return state | tags | _shown(handler, inputs) | dict.fromkeys(handler.changing, UNKNOWN)
 
 
 def create(handler: Handler, aws: Aws, inputs: Properties) -> Made:
@@ -107,14 +107,16 @@ def create(handler: Handler, aws: Aws, inputs: Properties) -> Made:
     id_ = handler.create(aws, inputs)
     try:
         handler.complete(aws, id_, inputs)
-        return Made(id_, _state(handler, _shown(inputs), handler.read(aws, id_, _shown(inputs))))
+        return Made(id_, _state(handler, _shown(handler, inputs), handler.read(aws, id_, _shown(handler, inputs))))
     except Exception as error:  # whatever it is, Pulumi has to learn the id of what exists now
-        return Made(id_, _shown(inputs), _reason(error))
+        return Made(id_, _shown(handler, inputs), _reason(error))
 
 
 def update(handler: Handler, aws: Aws, id_: str, inputs: Properties, state: Properties) -> Made:
     """Change a resource in place; as with `create`, `failure` says what could not be finished."""
-    known = {key: value for key, value in state.items() if key not in handler.top_level_inputs()} | _shown(inputs)
+    known = {key: value for key, value in state.items() if key not in handler.top_level_inputs()} | _shown(
+        handler, inputs
+    )
     try:
         handler.update(aws, id_, inputs, state)
         return Made(id_, _state(handler, known, handler.read(aws, id_, known)))
@@ -162,8 +164,9 @@ def _reason(error: Exception) -> str:
     return f"a defect of the local aws provider: {error!r}; see provider.log"
 
 
-def _shown(inputs: Properties) -> Properties:
-    return {key: value for key, value in inputs.items() if key != NAMED_BY_US}
+def _shown(handler: Handler, inputs: Properties) -> Properties:
+    hidden = handler.write_only | {NAMED_BY_US}
+    return {key: value for key, value in inputs.items() if key not in hidden}
 
 
 def _state(handler: Handler, known: Properties, present: Properties) -> Properties:

@@ -56,6 +56,7 @@ class Handler:
     outputs: ClassVar[frozenset[str]]  # every key that `read` returns
     replaced_by: ClassVar[frozenset[str]] = frozenset()  # inputs that AWS cannot change in place
     changing: ClassVar[frozenset[str]] = frozenset()  # outputs that any update changes
+    write_only: ClassVar[frozenset[str]] = frozenset()  # inputs that never come back, and alone change nothing
     json_inputs: ClassVar[frozenset[str]] = frozenset()  # compared as JSON, not as text
     unordered: ClassVar[frozenset[str]] = frozenset()  # lists that AWS keeps as sets
     auto_name: ClassVar[AutoName | None] = None

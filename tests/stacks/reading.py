@@ -36,4 +36,8 @@ def policies(built: Built, role: str) -> list[dict[str, Any]]:
 
 def allowed(built: Built, role: str) -> dict[str, list[str]]:
     """Resources by action."""
-    return {action: each["Resource"] for each in policies(built, role) for action in each["Action"]}
+    found: dict[str, list[str]] = {}
+    for each in policies(built, role):
+        for action in each["Action"]:
+            found.setdefault(action, []).extend(each["Resource"])
+    return found

@@ -1,6 +1,7 @@
 """Who may reach what: the bucket, security groups, roles."""
 
 import json
+from collections.abc import Sequence
 
 from inference_service import contract
 from tests.stacks.program import Built
@@ -11,6 +12,36 @@ MODEL = "smollm2-135m-instruct"
 
 def bucket(built: Built) -> str:
     return str(built.outputs[contract.OUTPUT_BUCKET])
+
+
+QUEUE_ACTIONS = [f"sqs:{each}Message" for each in ("Receive", "Delete")]
+QUEUE_ACTIONS += ["sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+LOG_ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
+SESSION_ACTIONS = ["ssm:UpdateInstanceInformation"]
+SESSION_ACTIONS += [f"ssmmessages:{verb}{kind}Channel" for verb in ("Create", "Open") for kind in ("Control", "Data")]
+
+
+def each_of(actions: Sequence[str], resources: list[str]) -> dict[str, list[str]]:
+    return dict.fromkeys(actions, resources)
+
+
+def queue(built: Built, name: str) -> str:
+    """The ARN of a queue by its Pulumi name."""
+    sqs = built.aws.client("sqs")
+    urls = {url.rpartition("/")[2].rpartition("-")[0]: url for url in sqs.list_queues()["QueueUrls"]}
+    arn: str = sqs.get_queue_attributes(QueueUrl=urls[name], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    return arn
+
+
+def log_group(built: Built, name: str) -> str:
+    groups = built.aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    (arn,) = (each["arn"].removesuffix(":*") for each in groups if each["logGroupName"].rpartition("-")[0] == name)
+    return str(arn)
+
+
+def parameter(built: Built) -> str:
+    name = built.outputs[contract.OUTPUT_API_KEYS_PARAMETER]
+    return str(built.aws.client("ssm").get_parameter(Name=name)["Parameter"]["ARN"])
 
 
 def rules(built: Built, group: str) -> set[tuple[str, str, int, int]]:
@@ -43,6 +74,7 @@ def test_a_gateway_hears_the_load_balancer_alone(local: Built) -> None:
     assert rules(local, "gateway-gateways") == {
         ("in", "gateway-balancer", 8080, 8080),
         ("out", f"{MODEL}-nodes", contract.NODE_PORT, contract.NODE_PORT),
+        ("out", "gateway-balancer", 8080, 8080),  # a person's session that is forwarded there
         ("out", "0.0.0.0/0", 443, 443),
     }
 
@@ -50,6 +82,7 @@ def test_a_gateway_hears_the_load_balancer_alone(local: Built) -> None:
 def test_the_load_balancer_hears_clients_on_its_port_and_is_internal(local: Built) -> None:
     assert rules(local, "gateway-balancer") == {
         ("in", "10.0.0.0/8", 8080, 8080),
+        ("in", "gateway-gateways", 8080, 8080),
         ("out", "gateway-gateways", 8080, 8080),
     }
     (balancer,) = local.aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
@@ -74,15 +107,24 @@ def test_model_bytes_take_the_free_way_to_s3(local: Built) -> None:
     private = local.groups()[f"{MODEL}-spot"]["VPCZoneIdentifier"].split(",")
     filters = [{"Name": "association.subnet-id", "Values": private}]
     tables = local.aws.client("ec2").describe_route_tables(Filters=filters)["RouteTables"]
-    assert endpoint["RouteTableIds"] == [each["RouteTableId"] for each in tables]
+    assert set(endpoint["RouteTableIds"]) == {each["RouteTableId"] for each in tables}
 
 
 def test_a_node_reads_its_own_model_and_completes_its_own_groups_hooks(local: Built) -> None:
     arn = f"arn:aws:s3:::{bucket(local)}"
     groups = sorted(local.groups()[f"{MODEL}-{market}"]["AutoScalingGroupARN"] for market in ("spot", "on-demand"))
     assert allowed(local, f"{MODEL}-node") == {
-        "s3:GetObject": [f"{arn}/models/{MODEL}/*", f"{arn}/pointers/{MODEL}.json", f"{arn}/services/*"],
+        "s3:GetObject": [
+            f"{arn}/models/{MODEL}/*",
+            f"{arn}/pointers/{MODEL}.json",
+            f"{arn}/services/*",
+            f"{arn}/jobs/*",
+        ],
+        "s3:PutObject": [f"{arn}/jobs/*"],
         "s3:ListBucket": [arn],
+        **each_of(QUEUE_ACTIONS, [queue(local, f"{MODEL}-jobs")]),
+        **each_of(LOG_ACTIONS, [f"{log_group(local, f'{MODEL}-node')}:log-stream:*"]),
+        **each_of(SESSION_ACTIONS, ["*"]),
         "autoscaling:CompleteLifecycleAction": groups,
         "autoscaling:RecordLifecycleActionHeartbeat": groups,
     }
@@ -92,11 +134,15 @@ def test_a_gateway_reads_its_bundle_and_lists_instances_which_aws_cannot_narrow(
     assert allowed(local, "gateway") == {
         "s3:GetObject": [f"arn:aws:s3:::{bucket(local)}/services/*"],
         "ec2:DescribeInstances": ["*"],
+        "ssm:GetParameter": [parameter(local)],
+        **each_of(LOG_ACTIONS, [f"{log_group(local, 'gateway')}:log-stream:*"]),
+        **each_of(SESSION_ACTIONS, ["*"]),
     }
 
 
 def test_only_ec2_takes_on_the_roles(local: Built) -> None:
-    for role in local.of("Role").values():
+    for name in (f"{MODEL}-node", "gateway"):
+        role = local.of("Role")[name]
         (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
         assert statement["Principal"] == {"Service": "ec2.amazonaws.com"}
         assert statement["Action"] == ["sts:AssumeRole"]
@@ -114,10 +160,21 @@ def test_the_bucket_is_versioned_encrypted_private_and_owned(local: Built) -> No
 
 def test_the_bucket_refuses_plain_http_from_everybody(local: Built) -> None:
     name = bucket(local)
-    (statement,) = json.loads(local.aws.client("s3").get_bucket_policy(Bucket=name)["Policy"])["Statement"]
+    statement, pointers = json.loads(local.aws.client("s3").get_bucket_policy(Bucket=name)["Policy"])["Statement"]
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", ["s3:*"])
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert statement["Resource"] == [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
+    assert pointers["Effect"] == "Deny"
+
+
+def test_the_promoter_alone_writes_pointers_and_writes_nothing_else(local: Built) -> None:
+    name, promoter = bucket(local), local.outputs[contract.OUTPUT_PROMOTER_ROLE]
+    _, pointers = json.loads(local.aws.client("s3").get_bucket_policy(Bucket=name)["Policy"])["Statement"]
+    assert (pointers["Effect"], pointers["Principal"]) == ("Deny", "*")
+    assert {"s3:PutObject", "s3:DeleteObject"} <= set(pointers["Action"])
+    assert pointers["Resource"] == [f"arn:aws:s3:::{name}/pointers/*"]
+    assert pointers["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": promoter}}
+    assert allowed(local, "promoter")["s3:PutObject"] == [f"arn:aws:s3:::{name}/pointers/*"]
 
 
 def test_the_bucket_forgets_replaced_versions_and_unfinished_uploads(local: Built) -> None:

@@ -51,12 +51,24 @@ def test_components_own_their_resources_and_say_what_they_are(local: Built) -> N
         f"warmfleet:{module}:{name}"
         for module, name in {
             ("network", "Network"),
+            ("egress", "Egress"),
+            ("flow_logs", "FlowLogs"),
+            ("log_group", "LogGroup"),
+            ("private_bucket", "PrivateBucket"),
+            ("log_bucket", "LogBucket"),
             ("model_bucket", "ModelBucket"),
+            ("promoter_role", "PromoterRole"),
             ("service_bundle", "ServiceBundle"),
+            ("api_keys", "ApiKeys"),
+            ("work_queue", "WorkQueue"),
             ("node_role", "NodeRole"),
             ("gateway_role", "GatewayRole"),
             ("gpu_fleet", "GpuFleet"),
             ("gateway_tier", "GatewayTier"),
+            ("gateway_balancer", "GatewayBalancer"),
+            ("interruptions", "Interruptions"),
+            ("alarm_topic", "AlarmTopic"),
+            ("observability", "Observability"),
         }
     }
     for each in local.declared:

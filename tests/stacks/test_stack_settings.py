@@ -18,7 +18,7 @@ MODEL = {"name": "llama", "engine": "llama.cpp", "instance_types": ["c7i.xlarge"
 def config(**changes: Any) -> dict[str, str]:
     given = {"models": [MODEL], **changes}
     texts = {f"warmfleet:{key}": text if isinstance(text, str) else json.dumps(text) for key, text in given.items()}
-    return {"aws:region": "eu-central-1", **texts}
+    return {"aws:region": "eu-central-1", "aws:allowedAccountIds": '["123456789012"]', **texts}
 
 
 def mistakes(given: dict[str, str], stack: str = "dev") -> list[str]:
@@ -60,17 +60,20 @@ def test_pulumi_shows_the_message_without_a_traceback() -> None:
         ),
         (
             {"models": [{**MODEL, "instance_types": ["g5.xlarge"]}]},
-            "llama.cpp computes on the CPU, g5.xlarge has a GPU",
+            "g5.xlarge",
         ),
-        ({"models": [{**MODEL, "engine": "vllm"}]}, "engine vllm needs NVIDIA GPUs, which c7i.xlarge has not"),
+        (
+            {"models": [{**MODEL, "engine": "vllm", "gpu_memory_gib": 10}]},
+            "engine vllm needs NVIDIA GPUs, which c7i.xlarge has not",
+        ),
         ({"models": [{**MODEL, "engine": "stub"}]}, "models[0].engine is 'stub'; must be 'llama.cpp' or 'vllm'"),
         ({"models": [{**MODEL, "initial_nodes": 9}]}, "must be at most most_spot_nodes, which is 4"),
         ({"models": "[{"}, "models is '[{'"),
-        ({"client_cidrs": ["0.0.0.0/0"]}, "client_cidrs[0] is '0.0.0.0/0'; must be a private range"),
+        ({"allowed_cidrs": ["0.0.0.0/0"]}, "allowed_cidrs[0] is '0.0.0.0/0'; must be a private range"),
         ({"vpc_cidr": "10.0.0.0/8"}, "vpc_cidr is '10.0.0.0/8'; must be a range from /16 to /22"),
         ({"vpc_cidr": "here"}, "vpc_cidr is 'here'; "),
         ({"gateway_nodes": "two"}, "gateway_nodes is 'two'; must be a valid integer"),
-        ({"readiness_poll_seconds": "nan"}, "readiness_poll_seconds is 'nan'; must be a finite number"),
+        ({"poll_seconds": {"readiness": -1}}, "poll_seconds.readiness is -1; must be at least 0.05"),
         ({"environment": "prod"}, "environment is no setting"),
     ],
 )
@@ -87,7 +90,12 @@ def test_a_mistake_is_named_with_its_value_and_what_would_be_right(changes: dict
         (lambda given: given.pop("aws:region"), "aws:region is missing; give it"),
         (lambda given: given.update({"aws:region": "cn-north-1"}), "aws:region is 'cn-north-1'; is in China"),
         (lambda given: given.pop("warmfleet:models"), "models is missing; give it"),
-        (lambda given: given.update({"aws:allowedAccountIds": "[1]"}), "aws:allowedAccountIds has no effect"),
+        (
+            lambda given: given.update({"aws:allowedAccountIds": "[1]"}),
+            "aws:allowedAccountIds[0] is 1; must be text; put",
+        ),
+        (lambda given: given.pop("aws:allowedAccountIds"), "aws:allowedAccountIds is missing; give it"),
+        (lambda given: given.update({"aws:profile": "x"}), "aws:profile has no effect"),
     ],
 )
 def test_pulumis_own_settings_are_checked_too(change: Callable[[dict[str, str]], object], said: str) -> None:
@@ -103,16 +111,18 @@ def test_types_with_arm_processors_are_refused(instance_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "instance_type", ["g4dn.xlarge", "g6e.48xlarge", "gr6.4xlarge", "p5en.48xlarge", "p6-b200.48xlarge"]
+    ("instance_type", "gpus"),
+    [("g4dn.xlarge", 1), ("g6e.48xlarge", 8), ("gr6.4xlarge", 1), ("p5en.48xlarge", 8), ("p6-b200.48xlarge", 8)],
 )
-def test_types_with_nvidia_gpus_fit_vllm(instance_type: str) -> None:
-    fleet = {**MODEL, "engine": "vllm", "instance_types": [instance_type], "vllm": {"dtype": "bfloat16"}}
+def test_types_with_nvidia_gpus_fit_vllm(instance_type: str, gpus: int) -> None:
+    given = {"engine": "vllm", "gpu_memory_gib": 10, "instance_types": [instance_type]}
+    fleet = {**MODEL, **given, "vllm": {"tensor_parallel_size": gpus}}
     assert parse(config(models=[fleet]), "dev").models[0].instance_types == (instance_type,)
 
 
 def test_the_projects_schema_and_the_settings_agree_on_names_and_defaults() -> None:
     schema = project()["config"]
-    assert set(schema) == set(StackSettings.model_fields) - {"region", "environment"}
+    assert set(schema) == set(StackSettings.model_fields) - {"region", "environment", "allowed_account_ids"}
     only_required = parse(config(), "dev").model_dump(mode="json")
     with_defaults = parse(config(**{key: each["default"] for key, each in schema.items() if "default" in each}), "dev")
     assert with_defaults.model_dump(mode="json") == only_required

@@ -20,6 +20,7 @@ TWO = [
         "name": "large",
         "engine": "vllm",
         "instance_types": ["g6e.12xlarge"],
+        "gpu_memory_gib": 100,
         "most_on_demand_nodes": 0,
         "vllm": {"tensor_parallel_size": 4, "extra_arguments": ["--enable-prefix-caching"]},
     },
@@ -47,7 +48,7 @@ def test_every_committed_stack_file_builds(aws: LocalAws, bundle: Path, path: Pa
 
 
 def test_a_bucket_with_models_is_kept_unless_the_stack_says_otherwise(aws: LocalAws, bundle: Path) -> None:
-    given = stack_settings(LOCAL, delete_models_on_destroy="false")
+    given = stack_settings(LOCAL, deletion_protection="true")
     assert run(aws, given, bundle).of("Bucket")["models"].inputs["forceDestroy"] is False
 
 

@@ -6,15 +6,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from infra.settings import Model, SettingsError, StackSettings, Vllm, parse
+from infra.settings import Model, Polls, SettingsError, StackSettings, Vllm, parse
 
 MODEL = {"name": "llama", "engine": "llama.cpp", "instance_types": ["c7i.xlarge"]}
-POLLS = [name for name in StackSettings.model_fields if name.endswith("_poll_seconds")]
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-4000-8000-000000000000"
+ACCOUNTS = '["123456789012"]'
 
 
 def parsed(model: dict[str, Any] | None = None, **changes: str) -> StackSettings:
     given = {"models": json.dumps([MODEL | (model or {})]), **changes}
-    return parse({"aws:region": "eu-central-1", **{f"warmfleet:{key}": text for key, text in given.items()}}, "dev")
+    aws = {"aws:region": "eu-central-1", "aws:allowedAccountIds": ACCOUNTS}
+    return parse({**aws, **{f"warmfleet:{key}": text for key, text in given.items()}}, "dev")
 
 
 def mistake(model: dict[str, Any] | None = None, **changes: str) -> str:
@@ -48,22 +50,50 @@ def test_a_stacks_numbers_hold_at_their_limits_and_not_beyond(name: str, least: 
 
 @pytest.mark.parametrize(("name", "least", "most"), bounds(Model))
 def test_a_models_numbers_hold_at_their_limits_and_not_beyond(name: str, least: int, most: int) -> None:
-    room = {} if name == "most_spot_nodes" else {"most_spot_nodes": 1000}
+    limits = {"most_spot_nodes": 1000, "most_on_demand_nodes": 1000}
+    room = {key: most for key, most in limits.items() if key != name}
     for right in (least, most):
         assert getattr(parsed({**room, name: right}).models[0], name) == right
     assert mistake({**room, "initial_nodes": 1, name: least - 1}).endswith(f"must be at least {least}")
     assert mistake({**room, "initial_nodes": 1, name: most + 1}).endswith(f"must be at most {most:g}")
 
 
-@pytest.mark.parametrize("name", POLLS)
+@pytest.mark.parametrize("name", list(Polls.model_fields))
 def test_polls_are_fractions_of_a_second_to_minutes(name: str) -> None:
-    assert len(POLLS) == 4
-    assert getattr(parsed(**{name: "0.05"}), name) == 0.05
-    assert getattr(parsed(**{name: "300"}), name) == 300
-    assert mistake(**{name: "0"}) == f"{name} is '0'; must be at least 0.05"
-    assert mistake(**{name: "300.5"}) == f"{name} is '300.5'; must be at most 300"
-    assert mistake(**{name: "inf"}).startswith(f"{name} is 'inf'; must be a finite number")
-    assert mistake(**{name: "5s"}).startswith(f"{name} is '5s'; must be a valid number")
+    for right in (0.05, 300):
+        assert getattr(parsed(poll_seconds=json.dumps({name: right})).poll_seconds, name) == right
+    for wrong, said in ((0, "must be at least 0.05"), (300.5, "must be at most 300"), ("5s", "must be a valid number")):
+        assert mistake(poll_seconds=json.dumps({name: wrong})).startswith(f"poll_seconds.{name} is {wrong!r}; {said}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"certificate_arn": CERTIFICATE, "gateway_port": "80"}, "gateway_port is '80'; is where HTTP is led to HTTPS"),
+        ({"vpc_id": "vpc-0123456789abcdef0"}, "subnet_ids is (); must name at least 2 private subnets"),
+        ({"subnet_ids": '["subnet-0123456789abcdef0"]'}, "subnet_ids is ['subnet-0123456789abcdef0']; belong to"),
+        ({"allowed_cidrs": '["10.0.0.0/8", "10.1.0.0/16"]'}, "overlap: 10.1.0.0/16 lies inside 10.0.0.0/8; take"),
+        ({"log_retention_days": "100"}, "log_retention_days is '100'; is none that CloudWatch Logs takes; the nearest"),
+        ({"zones": "1"}, "zones is '1'; must be at least 2"),
+        ({"egress": "vpn"}, "egress is 'vpn'; must be 'nat', 'nat_per_zone' or 'interface_endpoints'"),
+    ],
+)
+def test_settings_that_contradict_each_other_or_aws_are_refused(changes: dict[str, str], said: str) -> None:
+    assert said in mistake(**changes)
+
+
+@pytest.mark.parametrize("name", ["on_demand_base_nodes", "warm_pool_nodes"])
+def test_on_demand_nodes_need_room_in_the_on_demand_group(name: str) -> None:
+    """A warm pool belongs to the on-demand group: AWS has none for spot."""
+    said = mistake({name: 1, "most_on_demand_nodes": 0})
+    assert (
+        said == f"models[0].{name} is 1; must be at most most_on_demand_nodes, which is 0; lower it, or raise the other"
+    )
+
+
+def test_a_certificate_brings_https_on_its_own_port() -> None:
+    assert parsed().listener_port == 80
+    assert parsed(certificate_arn=CERTIFICATE).listener_port == 443
 
 
 @pytest.mark.parametrize(
@@ -82,21 +112,21 @@ def test_an_arm_type_without_a_known_sibling_is_refused_too() -> None:
 
 @pytest.mark.parametrize("word", ["yes", "on", "True", "1", ""])
 def test_a_switch_takes_the_words_of_pulumis_cli_alone(word: str) -> None:
-    assert parsed(delete_models_on_destroy="true").delete_models_on_destroy is True
-    assert parsed(delete_models_on_destroy="false").delete_models_on_destroy is False
-    assert mistake(delete_models_on_destroy=word) == f"delete_models_on_destroy is '{word}'; must be true or false"
+    assert parsed(deletion_protection="true").deletion_protection is True
+    assert parsed(deletion_protection="false").deletion_protection is False
+    assert mistake(deletion_protection=word) == f"deletion_protection is '{word}'; must be true or false"
 
 
 def test_the_shape_that_a_setting_needs_is_named() -> None:
-    assert mistake(client_cidrs="10.0.0.0/8") == "client_cidrs is '10.0.0.0/8'; must be a list"
+    assert mistake(allowed_cidrs="10.0.0.0/8") == "allowed_cidrs is '10.0.0.0/8'; must be a list"
     assert mistake(models="[5]") == "models[0] is 5; must be a mapping"
     assert mistake({"vllm": "fast"}) == "models[0].vllm is 'fast'; must be a mapping"
 
 
 def test_the_types_of_one_model_are_all_checked() -> None:
     assert "c7g.xlarge" in mistake({"instance_types": ["c7i.xlarge", "c7g.xlarge"]})
-    said = mistake({"engine": "vllm", "instance_types": ["g5.xlarge", "m7i.xlarge"]})
-    assert said.endswith("; engine vllm needs NVIDIA GPUs, which m7i.xlarge has not; choose g5, g6, g6e, p4d ...")
+    said = mistake({"engine": "vllm", "gpu_memory_gib": 10, "instance_types": ["g5.xlarge", "m7i.xlarge"]})
+    assert said.startswith("models[0].instance_types: engine vllm needs NVIDIA GPUs, which m7i.xlarge has not")
 
 
 def test_settings_cannot_be_changed_after_they_were_checked() -> None:
@@ -107,6 +137,6 @@ def test_settings_cannot_be_changed_after_they_were_checked() -> None:
         settings.models[0].slots = 0
 
 
-@pytest.mark.parametrize(("listener", "gateways"), [(80, 8080), (443, 8080), (1024, 1024), (9000, 9000)])
+@pytest.mark.parametrize(("listener", "gateways"), [(0, 8080), (80, 8080), (443, 8080), (1024, 1024), (9000, 9000)])
 def test_gateways_have_the_listeners_port_unless_it_needs_root(listener: int, gateways: int) -> None:
     assert parsed(gateway_port=str(listener)).gateway_instance_port == gateways

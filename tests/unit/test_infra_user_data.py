@@ -9,11 +9,13 @@ import yaml
 from inference_service import contract
 from infra.settings import Model, StackSettings, Vllm
 from infra.user_data import MOST_BYTES, Boot, UserDataError, render
-from infra.variables import gateway_variables, node_variables
+from infra.variables import Places, gateway_variables, node_variables
 from localcloud.user_data import read_variables
 
 ROOT = Path(__file__).parents[2]
 VERSION = "0" * 64
+NODE_PLACES = Places("models-1", "node-1", jobs_queue_url="https://sqs.us-east-1.amazonaws.com/123456789012/jobs-1")
+GATEWAY_PLACES = Places("models-1", "gateway-1", api_keys_parameter="api-keys-1")
 HOSTILE = ("$(touch here)", "`touch here`", "$HOME ${x} \\n \\", 'a "b" c', " spaces  stay ", "#no comment", "*", "é")
 
 
@@ -23,17 +25,20 @@ def settings(extra_arguments: tuple[str, ...] = ()) -> StackSettings:
         name="large",
         engine="vllm",
         instance_types=("g6e.12xlarge",),
+        gpu_memory_gib=100,
         vllm=Vllm(tensor_parallel_size=4, dtype="bfloat16", extra_arguments=extra_arguments),
     )
-    return StackSettings(region="us-east-1", environment="local", models=(Model(**models[0]), gpu))
+    models = (Model(**models[0]), gpu)
+    accounts = ("123456789012",)
+    return StackSettings(region="us-east-1", allowed_account_ids=accounts, environment="local", models=models)
 
 
 def boots(given: StackSettings) -> list[Boot]:
     nodes = [
-        Boot(contract.ROLE_NODE, node_variables(given, model, "models-1", VERSION), given.node_drain_seconds)
+        Boot(contract.ROLE_NODE, node_variables(given, model, NODE_PLACES, VERSION), given.node_drain_seconds)
         for model in given.models
     ]
-    gateway = gateway_variables(given, "models-1", VERSION)
+    gateway = gateway_variables(given, GATEWAY_PLACES, VERSION)
     return [*nodes, Boot(contract.ROLE_GATEWAY, gateway, given.gateway_drain_seconds)]
 
 

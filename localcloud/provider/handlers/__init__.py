@@ -2,6 +2,8 @@
 
 from localcloud.provider.handlers import (
     autoscaling,
+    budgets,
+    cloudwatch,
     ec2_default_group,
     ec2_endpoint,
     ec2_flow_log,
@@ -13,9 +15,14 @@ from localcloud.provider.handlers import (
     elb_listener,
     elb_load_balancer,
     elb_target_group,
+    events,
     iam,
+    kms,
     s3_bucket,
     s3_object,
+    sns,
+    sqs,
+    ssm,
 )
 from localcloud.provider.resource import Handler
 
@@ -53,4 +60,20 @@ ALL: tuple[type[Handler], ...] = (
     elb_load_balancer.LoadBalancer,
     elb_target_group.TargetGroup,
     elb_listener.Listener,
+    kms.Key,
+    kms.Alias,
+    sqs.Queue,
+    sqs.QueuePolicy,
+    sqs.RedrivePolicy,
+    sqs.RedriveAllowPolicy,
+    sns.Topic,
+    sns.TopicPolicy,
+    sns.TopicSubscription,
+    events.EventRule,
+    events.EventTarget,
+    cloudwatch.LogGroup,
+    cloudwatch.MetricAlarm,
+    cloudwatch.Dashboard,
+    budgets.Budget,
+    ssm.Parameter,
 )

@@ -31,18 +31,19 @@ class Group(Handler):
     inputs = (
         names("name tags.key tags.value tags.propagateAtLaunch targetGroupArns vpcZoneIdentifiers")
         | names("launchTemplate.id launchTemplate.name launchTemplate.version protectFromScaleIn suspendedProcesses")
-        | names("forceDelete waitForCapacityTimeout")
+        | names("forceDelete waitForCapacityTimeout enabledMetrics metricsGranularity")
+        | names("instanceRefresh warmPool")  # kept in Pulumi's state, without effect here: docs/fidelity.md
         | (_PLAIN - {"mixedInstancesPolicy"})
         | frozenset(f"mixedInstancesPolicy.{path}" for path in _MIXED)
     )
     outputs = (
         names("arn name tags targetGroupArns vpcZoneIdentifiers launchTemplate availabilityZones")
-        | names("protectFromScaleIn suspendedProcesses region")
+        | names("protectFromScaleIn suspendedProcesses region enabledMetrics")
         | (_PLAIN - {"maxInstanceLifetime"})
     )
     replaced_by = names("name")
     auto_name = AutoName()
-    unordered = names("tags targetGroupArns vpcZoneIdentifiers suspendedProcesses")
+    unordered = names("tags targetGroupArns vpcZoneIdentifiers suspendedProcesses enabledMetrics")
 
     def create(self, aws: Aws, inputs: Properties) -> str:
         client, name = aws.client("autoscaling"), inputs["name"]
@@ -58,6 +59,7 @@ class Group(Handler):
     def complete(self, aws: Aws, id_: str, inputs: Properties) -> None:
         if suspended := inputs.get("suspendedProcesses"):
             aws.client("autoscaling").suspend_processes(AutoScalingGroupName=id_, ScalingProcesses=suspended)
+        _set_metrics(aws.client("autoscaling"), id_, set(inputs.get("enabledMetrics", [])))
         self._wait_for_capacity(aws, id_, inputs)
 
     def read(self, aws: Aws, id_: str, known: Properties) -> Properties:
@@ -74,11 +76,12 @@ class Group(Handler):
             "protectFromScaleIn": group.get("NewInstancesProtectedFromScaleIn", False),
             "suspendedProcesses": sorted(each["ProcessName"] for each in group.get("SuspendedProcesses", [])),
             "region": aws.region,
+            "enabledMetrics": sorted(each["Metric"] for each in group.get("EnabledMetrics", [])),
             "tags": sorted(tags, key=lambda tag: str(tag["key"])),
             "launchTemplate": camel(template, renamed),
             **camel({key: value for key, value in group.items() if key[:1].lower() + key[1:] in _PLAIN}),
         }
-        empty = (key for key in ("launchTemplate", "tags", "suspendedProcesses") if not present[key])
+        empty = (key for key in ("launchTemplate", "tags", "suspendedProcesses", "enabledMetrics") if not present[key])
         return {key: value for key, value in present.items() if key not in set(empty)}
 
     def update(self, aws: Aws, id_: str, inputs: Properties, known: Properties) -> None:
@@ -225,6 +228,16 @@ def _set_tags(client: Any, group: str, present: list[dict[str, Any]], wanted: li
         client.delete_tags(Tags=[_tag(group, {"key": each["Key"]}) for each in removed])
     if changed := [each for each in wanted if each not in [_tag_input(tag) for tag in present]]:
         client.create_or_update_tags(Tags=[_tag(group, each) for each in changed])
+
+
+def _set_metrics(client: Any, group: str, wanted: set[str]) -> None:
+    """Publish these metrics of the group and no others; AWS knows one granularity."""
+    described = client.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"][0]
+    present = {each["Metric"] for each in described.get("EnabledMetrics", [])}
+    if removed := sorted(present - wanted):
+        client.disable_metrics_collection(AutoScalingGroupName=group, Metrics=removed)
+    if added := sorted(wanted - present):
+        client.enable_metrics_collection(AutoScalingGroupName=group, Metrics=added, Granularity="1Minute")
 
 
 def _set_target_groups(client: Any, group: str, present: set[str], wanted: set[str]) -> None:

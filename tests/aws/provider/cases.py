@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from localcloud.provider.values import Properties
-from tests.aws.provider import cases_network
+from tests.aws.provider import cases_network, cases_operations
 from tests.aws.provider.case import GONE, Case, fixed
 from tests.aws.provider.world import World
 
@@ -212,4 +212,5 @@ CASES: dict[str, Case] = {
     "aws:lb/targetGroup:TargetGroup": Case(targets, other_check, {"port": 8081}),
     "aws:lb/listener:Listener": Case(listener, other_action),
     **cases_network.CASES,
+    **cases_operations.CASES,
 }

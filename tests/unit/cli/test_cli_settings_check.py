@@ -63,7 +63,7 @@ def test_the_committed_files_are_right() -> None:
 def test_the_projects_defaults_hold_unless_the_stack_says_otherwise(root: Path) -> None:
     (root / "Pulumi.local.yaml").write_text(f"{RIGHT}  warmfleet:gateway_nodes: 3\n")
     texts = config_texts(root, "local")
-    assert (texts["warmfleet:gateway_nodes"], texts["warmfleet:gateway_port"]) == ("3", "80")
+    assert (texts["warmfleet:gateway_nodes"], texts["warmfleet:zones"]) == ("3", "2")
 
 
 def test_a_wrong_default_of_the_project_is_refused_too(root: Path) -> None:
@@ -74,11 +74,11 @@ def test_a_wrong_default_of_the_project_is_refused_too(root: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("warmfleet:delete_models_on_destroy: yes", "delete_models_on_destroy is 'yes'; must be true or false"),
+        ("warmfleet:deletion_protection: yes", "deletion_protection is 'yes'; must be true or false"),
         ("warmfleet:gateway_port: 8:30", "gateway_port is '8:30'; must be a valid integer"),
         ("gateway_port: 99999", "gateway_port is '99999'; must be at most 65535"),
         ("warmfleet:gateway_nodes:", "gateway_nodes is ''; must be a valid integer"),
-        ("warmfleet:client_cidrs: 10.0.0.0/8", "client_cidrs is '10.0.0.0/8'; must be a list"),
+        ("warmfleet:allowed_cidrs: 10.0.0.0/8", "allowed_cidrs is '10.0.0.0/8'; must be a list"),
         ("warmfleet:vpc_cidr: 2026-11-24", "vpc_cidr is '2026-11-24'; "),
     ],
 )
@@ -112,4 +112,5 @@ def test_a_stack_file_that_is_gone_is_named_with_its_path(root: Path) -> None:
 
 
 def test_an_empty_stack_file_lacks_what_has_no_default(root: Path) -> None:
-    assert refusal(root, "").splitlines()[1:] == ["  aws:region is missing; give it", "  models is missing; give it"]
+    needed = ("aws:region", "aws:allowedAccountIds", "models")
+    assert refusal(root, "").splitlines()[1:] == [f"  {each} is missing; give it" for each in needed]

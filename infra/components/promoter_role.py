@@ -1,0 +1,56 @@
+"""Who says which model version is served."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from inference_service import contract
+from infra.policy_document import may_encrypt, statement, to_json
+
+
+@dataclass(frozen=True)
+class PromoterRoleArgs:
+    """The account whose users may take the role on, as far as their own permissions say so."""
+
+    account_id: str
+
+
+class PromoterRole(pulumi.ComponentResource):
+    """Taken on by `warmfleet models activate` and `rollback`; it has no other permission than writing pointers."""
+
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: PromoterRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("warmfleet:promoter_role:PromoterRole", name, None, opts)
+        self._name = name
+        account = {"AWS": f"arn:aws:iam::{args.account_id}:root"}
+        self._role = aws.iam.Role(
+            name,
+            assume_role_policy=to_json(statement(["sts:AssumeRole"], [], principal=account)),
+            description="Writes the pointers that name the served model versions",
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.arn = self._role.arn
+        self.register_outputs({"arn": self.arn})
+
+    def allow(self, bucket_arn: pulumi.Output[str], key_arn: pulumi.Output[str] | None) -> None:
+        """Let the role write the pointers of a bucket, and read what they have to name: the versions' manifests."""
+        given = pulumi.Output.all(bucket_arn, key_arn or "")
+        aws.iam.RolePolicy(
+            f"{self._name}-pointers",
+            role=self._role.name,
+            policy=given.apply(lambda each: may_promote(each[0], each[1])),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def may_promote(bucket_arn: str, key_arn: str) -> str:
+    """Listing makes a missing pointer a 404 instead of a 403."""
+    pointers = f"{bucket_arn}/{contract.POINTERS_PREFIX}*"
+    return to_json(
+        statement(["s3:GetObject", "s3:PutObject"], [pointers]),
+        statement(["s3:GetObject"], [f"{bucket_arn}/{contract.MODELS_PREFIX}*"]),
+        statement(["s3:ListBucket"], [bucket_arn]),
+        *([may_encrypt(key_arn)] if key_arn else []),
+    )

@@ -1,0 +1,78 @@
+"""The stack's CloudWatch dashboard as data; every metric in it is named in contract.py. Pure.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from inference_service import contract
+from infra.alarms import FleetNames, Text
+
+WIDTH, HEIGHT = 8, 6  # three widgets in a row of 24
+
+
+def body(region: str, fleets: Sequence[FleetNames], balancer: Text, targets: Text) -> dict[str, Any]:
+    """One row for the gateways, then one for each fleet. Names that AWS gives may be outputs."""
+    rows = [_gateways(balancer, targets), *(_fleet(each) for each in fleets)]
+    return {
+        "widgets": [
+            {
+                "type": "metric",
+                "x": column * WIDTH,
+                "y": row * HEIGHT,
+                "width": WIDTH,
+                "height": HEIGHT,
+                "properties": {"title": title, "region": region, "period": 60, "metrics": metrics, **more},
+            }
+            for row, widgets in enumerate(rows)
+            for column, (title, metrics, more) in enumerate(widgets)
+        ]
+    }
+
+
+Widget = tuple[str, list[list[Any]], dict[str, Any]]
+
+
+def _gateways(balancer: Text, targets: Text) -> list[Widget]:
+    of_balancer = [contract.DIMENSION_BALANCER, balancer]
+    of_targets = [*of_balancer, contract.DIMENSION_TARGETS, targets]
+    space = contract.NAMESPACE_BALANCER
+    return [
+        (
+            "Requests",
+            [
+                [space, contract.METRIC_BALANCER_REQUESTS, *of_balancer],
+                [space, contract.METRIC_BALANCER_TARGET_5XX, *of_balancer],
+            ],
+            {"stat": "Sum"},
+        ),
+        (
+            "Seconds to the first byte",
+            [
+                [space, contract.METRIC_BALANCER_RESPONSE_SECONDS, *of_balancer, {"stat": stat}]
+                for stat in ("p50", "p99")
+            ],
+            {},
+        ),
+        ("Healthy gateways", [[space, contract.METRIC_TARGETS_HEALTHY, *of_targets]], {"stat": "Minimum"}),
+    ]
+
+
+def _fleet(fleet: FleetNames) -> list[Widget]:
+    return [
+        (f"{fleet.model}: spot", _group(fleet.spot_group), {"stat": "Average"}),
+        (f"{fleet.model}: on-demand", _group(fleet.on_demand_group), {"stat": "Average"}),
+        (
+            f"{fleet.model}: dead letters",
+            [
+                [contract.NAMESPACE_QUEUES, metric, contract.DIMENSION_QUEUE, fleet.dead_letters_queue]
+                for metric in (contract.METRIC_QUEUE_VISIBLE, contract.METRIC_QUEUE_OLDEST_SECONDS)
+            ],
+            {"stat": "Maximum"},
+        ),
+    ]
+
+
+def _group(group: Text) -> list[list[Any]]:
+    return [[contract.NAMESPACE_GROUPS, metric, contract.DIMENSION_GROUP, group] for metric in contract.GROUP_METRICS]

@@ -1,0 +1,27 @@
+"""What a stack buys, by its settings. Pure."""
+
+from infra.components.egress import INTERFACE_ENDPOINTS, NAT_PER_ZONE, SERVICES
+from infra.hourly_cost import Nodes, Order
+from infra.settings import Model, StackSettings
+
+
+def order(settings: StackSettings, gateway_disk_gib: int) -> Order:
+    """Gateways, both groups of each model, the way out and the key; an existing VPC's way out is not ours to pay."""
+    own = not settings.vpc_id
+    endpoints = own and settings.egress == INTERFACE_ENDPOINTS
+    gateways = settings.zones if settings.egress == NAT_PER_ZONE else 1
+    tier = Nodes(
+        (settings.gateway_instance_type,), settings.gateway_nodes, settings.gateway_nodes + 1, gateway_disk_gib
+    )
+    return Order(
+        region=settings.region,
+        nodes=(tier, *(_nodes(model) for model in settings.models)),
+        nat_gateways=gateways if own and not endpoints else 0,
+        interface_endpoints=settings.zones * len(SERVICES) if endpoints else 0,
+        keys=int(settings.customer_managed_keys),
+    )
+
+
+def _nodes(model: Model) -> Nodes:
+    most = model.most_spot_nodes + model.most_on_demand_nodes
+    return Nodes(model.instance_types, 0, most, model.root_volume_gib, stopped=model.warm_pool_nodes)

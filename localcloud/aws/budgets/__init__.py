@@ -1,0 +1,1 @@
+"""AWS Budgets: moto's, with budgets and notifications that can be changed, and subscribers that are told back."""

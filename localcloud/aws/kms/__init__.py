@@ -1,0 +1,1 @@
+"""KMS: moto's, with the period after which a key is rotated."""

@@ -1,0 +1,1 @@
+"""CloudWatch Logs: moto's, with log groups whose key can be changed."""
