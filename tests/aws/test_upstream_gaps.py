@@ -22,6 +22,9 @@ LAUNCH, EC2 = "localcloud/aws/autoscaling/launch.py", "localcloud/aws/ec2/models
 ELB, IMAGES, METADATA = "localcloud/aws/elbv2/models.py", "localcloud/aws/images.py", "localcloud/aws/metadata"
 S3, CHECKSUMS = "localcloud/aws/s3/responses.py", "localcloud/aws/s3/checksums.py"
 PARTS = "localcloud/aws/s3/parts.py"
+REFRESH, REFRESHES = "localcloud/aws/autoscaling/refresh.py", "localcloud/aws/autoscaling/refreshes.py"
+POOL, SETTINGS = "localcloud/aws/autoscaling/warm_pool.py", "localcloud/aws/autoscaling/setting_actions.py"
+ENDPOINTS = "localcloud/aws/ec2/endpoints.py"
 
 # probe -> how it fails on plain moto, and where our own code for it is
 GAPS = {
@@ -42,6 +45,18 @@ GAPS = {
     "a_policy_tells_its_arn": (KEY, RESPONSES),
     "a_group_that_may_not_launch_does_not": (ASSERTION, GROUP),
     "only_instances_in_service_become_targets": (ASSERTION, BACKEND),
+    "an_instance_refresh_replaces_instances": (MISSING, REFRESH),
+    "an_instance_refresh_is_described": (MISSING, REFRESH),
+    "an_instance_refresh_can_be_cancelled": (MISSING, REFRESHES),
+    "a_refresh_that_is_not_active_cannot_be_rolled_back": (MISSING, REFRESHES),
+    "a_group_that_buys_spot_has_no_warm_pool": (ASSERTION, POOL),
+    "a_warm_pool_is_changed_in_parts": (ASSERTION, POOL),
+    "metrics_of_a_group_are_turned_off": (ASSERTION, SETTINGS),
+    "the_maximum_lifetime_is_kept": (KEY, RESPONSES),
+    "private_names_of_an_endpoint_can_be_turned_off": (ASSERTION, "localcloud/aws/ec2/responses.py"),
+    "an_endpoint_has_an_interface_in_each_of_its_subnets": (ASSERTION, ENDPOINTS),
+    "accesses_are_logged_into_a_bucket_that_wants_tls": ("AttributeError", "localcloud/aws/log_delivery.py"),
+    "a_load_balancer_refuses_a_bucket_that_does_not_exist": (ASSERTION, "localcloud/aws/elbv2/access_logs.py"),
     "a_group_uses_all_its_zones": (ASSERTION, LAUNCH),
     "instances_of_a_group_are_pending_first": (ASSERTION, EC2),
     "a_mixed_group_buys_spot": (ASSERTION, LAUNCH),

@@ -10,6 +10,7 @@ USER_REQUEST = f"{_OUT}a user request."
 ABANDONED = f"{_OUT}a lifecycle action that was abandoned."
 SPOT_INTERRUPTION = f"{_OUT}an EC2 Spot interruption notice."
 REBALANCE = f"{_OUT}an EC2 instance rebalance recommendation."
+REFRESH = f"{_OUT}an instance refresh."
 GROUP_DELETED = f"{_OUT}the deletion of the group with force."
 
 

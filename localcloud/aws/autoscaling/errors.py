@@ -20,6 +20,18 @@ class ResourceInUseError(AutoscalingClientError):
     code = "ResourceInUse"
 
 
+class RefreshInProgressError(AutoscalingClientError):
+    code = "InstanceRefreshInProgress"
+
+
+class ActiveRefreshNotFoundError(AutoscalingClientError):
+    code = "ActiveInstanceRefreshNotFound"
+
+
+class IrreversibleRefreshError(AutoscalingClientError):
+    code = "IrreversibleInstanceRefresh"
+
+
 class NotSimulatedError(ValidationError):
     """What this cloud does not do fails loudly instead of half-happening."""
 

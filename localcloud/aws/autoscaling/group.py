@@ -15,9 +15,11 @@ from localcloud.aws import event_log
 from localcloud.aws.autoscaling import causes, hooks, lifecycle
 from localcloud.aws.autoscaling.activity import CANCELLED, Activity
 from localcloud.aws.autoscaling.capacity import DISTRIBUTION_DEFAULTS, desired_after_update, first_to_go, override_types
+from localcloud.aws.autoscaling.configuration import launching
 from localcloud.aws.autoscaling.errors import ValidationError
 from localcloud.aws.autoscaling.launch import launch
 from localcloud.aws.autoscaling.member import Member
+from localcloud.aws.autoscaling.refreshes import Refreshes
 from localcloud.aws.cloud import current
 
 # mypy: disallow-subclassing-any=False
@@ -35,6 +37,7 @@ class LocalGroup(FakeAutoScalingGroup):
 
     def __init__(self, **settings: Any) -> None:
         self.activities: deque[Activity] = deque(maxlen=ACTIVITIES_KEPT)
+        self.refreshes = Refreshes(self)
         self.next_launch_at = 0.0
         self.provided_launch_template_version: str | None = None
         super().__init__(**settings)
@@ -77,7 +80,13 @@ class LocalGroup(FakeAutoScalingGroup):
             for each in self.counted()
         )
         most = (self.max_size or 0) + max(1, math.floor(REBALANCE_MARGIN * (self.max_size or 0)))
-        return min(self.desired_capacity + ordered, max(most, self.desired_capacity))
+        return min(self.desired_capacity + ordered, max(most, self.desired_capacity)) + self.refreshes.ahead
+
+    def set_source(self, launch_template: Any = None, mixed_instances_policy: Any = None) -> None:
+        """Have it launch from a template, alone or in a mixed instances policy."""
+        self.mixed_instances_policy = mixed_instances_policy
+        self._set_launch_configuration(None, launch_template, mixed_instances_policy)
+        self._fill_distribution()
 
     def template_version(self) -> Any:
         """The launch template's version that the group names; None with a launch configuration."""
@@ -125,7 +134,9 @@ class LocalGroup(FakeAutoScalingGroup):
         """Move each instance on as far as it goes now, then launch or end what differs from the target."""
         for member in list(self.instance_states):
             self.step(member)
-        self.reconcile()
+        self.refreshes.tick()
+        with launching(self, self.refreshes.configuration):
+            self.reconcile()
 
     def step(self, member: Member) -> None:
         """Let time act on one instance: hooks that run out, and transitions that nothing holds back."""
@@ -208,6 +219,7 @@ class LocalGroup(FakeAutoScalingGroup):
         if member.lifecycle_state == lifecycle.PENDING_WAIT:
             member.move(lifecycle.PENDING_PROCEED)
         member.activity.finish()
+        member.in_service_at = current().clock.now()
         member.move(lifecycle.IN_SERVICE)
         self.autoscaling_backend.update_attached_target_groups(self.name)
 

@@ -18,6 +18,7 @@ class Member(InstanceState):
     """One instance of a group: its lifecycle state, the hooks that hold it, and the activity under way.
 
     `template_version` is the launch template's version that it was launched from; None with a launch configuration.
+    `wave` names the part of an instance refresh during which it was launched; empty when none was active.
     """
 
     lifecycle_state: str
@@ -29,6 +30,8 @@ class Member(InstanceState):
         self.market = SPOT if instance.lifecycle == "spot" else ON_DEMAND
         self.activity = activity
         self.waits: dict[str, HookWait] = {}
+        self.wave: str = group.refreshes.wave
+        self.in_service_at = 0.0
 
     @property
     def counted(self) -> bool:

@@ -16,6 +16,7 @@ from localcloud.aws.autoscaling.errors import (
 from localcloud.aws.autoscaling.group import LocalGroup
 from localcloud.aws.autoscaling.member import Member
 from localcloud.aws.autoscaling.notices import act_on_notices
+from localcloud.aws.autoscaling.warm_pool import check_policy
 from localcloud.aws.cloud import current
 from localcloud.aws.defects import attempt
 
@@ -64,6 +65,8 @@ class LocalAutoScalingBackend(AutoScalingBackend):
             for present, asked in ((group.min_size, given["min_size"]), (group.max_size, given["max_size"]))
         )
         check_bounds(least or 0, most or 0, given["desired_capacity"])
+        if group.warm_pool:
+            check_policy(given["mixed_instances_policy"])
         updated: LocalGroup = super().update_auto_scaling_group(**given)
         return updated
 
@@ -77,7 +80,7 @@ class LocalAutoScalingBackend(AutoScalingBackend):
     def delete_group(self, name: str, *, force: bool) -> None:
         """https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html
 
-        With force all instances end at once: no terminate hook runs.
+        With force all instances end at once, whatever refresh is active: no terminate hook runs; a warm pool goes too.
         """
         group = self.group(name)
         if group.instance_states and not force:
@@ -85,6 +88,8 @@ class LocalAutoScalingBackend(AutoScalingBackend):
                 "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
                 "still in the group."
             )
+        if group.warm_pool and not force:
+            raise ResourceInUseError("You cannot delete an AutoScalingGroup while it has a warm pool.")
         for member in list(group.instance_states):
             member.waits = {}
             group.finish_termination(member)

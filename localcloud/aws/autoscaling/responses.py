@@ -10,8 +10,11 @@ from moto.core.responses import ActionResult, EmptyResult
 from localcloud.aws.autoscaling.errors import NotSimulatedError, ValidationError
 from localcloud.aws.autoscaling.group import LocalGroup
 from localcloud.aws.autoscaling.hooks import ABANDON, CONTINUE, check_hook, check_result
+from localcloud.aws.autoscaling.lifetime import checked_lifetime
 from localcloud.aws.autoscaling.member import Member
 from localcloud.aws.autoscaling.models import LocalAutoScalingBackend
+from localcloud.aws.autoscaling.refresh_actions import RefreshActions
+from localcloud.aws.autoscaling.setting_actions import SettingActions
 from localcloud.aws.cloud import current
 
 # mypy: disallow-subclassing-any=False
@@ -23,14 +26,13 @@ KEPT_SETTINGS = (
     "DefaultCooldown",
     "DefaultInstanceWarmup",
     "DesiredCapacityType",
-    "MaxInstanceLifetime",
     "PlacementGroup",
     "TerminationPolicies",
 )
 MOST_HOOKS_AT_CREATION = 5  # AWS allows 50 a group, 5 in the call that makes it
 
 
-class LocalAutoScalingResponse(AutoScalingResponse):
+class LocalAutoScalingResponse(RefreshActions, SettingActions, AutoScalingResponse):
     """moto's Auto Scaling actions under the cloud's lock."""
 
     @property
@@ -52,6 +54,7 @@ class LocalAutoScalingResponse(AutoScalingResponse):
             raise ValidationError(f"{len(specifications)} lifecycle hooks given, at most {MOST_HOOKS_AT_CREATION} here")
         for each in specifications:
             check_hook(each)
+        checked_lifetime(given.get("MaxInstanceLifetime"))
         result = super().create_auto_scaling_group()
         group = self.autoscaling_backend.group(given["AutoScalingGroupName"])
         _keep_settings(group, given)
@@ -61,6 +64,7 @@ class LocalAutoScalingResponse(AutoScalingResponse):
 
     def update_auto_scaling_group(self) -> Any:
         given = self._get_params()
+        checked_lifetime(given.get("MaxInstanceLifetime"))
         result = super().update_auto_scaling_group()
         _keep_settings(self.autoscaling_backend.group(given["AutoScalingGroupName"]), given)
         return result
@@ -150,14 +154,10 @@ class LocalAutoScalingResponse(AutoScalingResponse):
     def exit_standby(self) -> Any:
         raise NotSimulatedError("ExitStandby")
 
-    def put_warm_pool(self) -> Any:
-        raise NotSimulatedError("PutWarmPool")
-
-    def start_instance_refresh(self) -> Any:
-        raise NotSimulatedError("StartInstanceRefresh")
-
 
 def _keep_settings(group: LocalGroup, given: dict[str, Any]) -> None:
     for name in KEPT_SETTINGS:
         if given.get(name) is not None:
             setattr(group, xform_name(name), given[name])
+    if "MaxInstanceLifetime" in given:
+        group.max_instance_lifetime = checked_lifetime(given["MaxInstanceLifetime"])

@@ -20,11 +20,14 @@ os.environ |= {
 
 import group_probes
 import launch_probes
+import network_probes
 import other_probes
+import refresh_probes
 import s3_probes
 from world import local_cloud, plain_moto
 
-PROBES = [*group_probes.PROBES, *launch_probes.PROBES, *other_probes.PROBES, *s3_probes.PROBES]
+MODULES = (group_probes, refresh_probes, launch_probes, network_probes, other_probes, s3_probes)
+PROBES = [probe for module in MODULES for probe in module.PROBES]
 WORLDS = {"plain": plain_moto, "local": local_cloud}
 
 
