@@ -18,6 +18,7 @@ class Aws:
         self._environ = dict(environ)
         self._region = region
         self._clients: dict[str, Any] = {}
+        self._session: Any = None  # its client() is typed for literal names only
 
     def client(self, service: str) -> Any:
         """A client of `service`, the same one every time."""
@@ -27,8 +28,8 @@ class Aws:
 
             config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"mode": "standard"})
             with _only(self._environ):
-                session: Any = Session(region_name=self._region)  # its client() is typed for literal names only
-                self._clients[service] = session.client(service, config=config)
+                self._session = self._session or Session(region_name=self._region)
+                self._clients[service] = self._session.client(service, config=config)
         return self._clients[service]
 
 

@@ -34,6 +34,14 @@ class GatewayUnreachableError(GatewayError):
 
 
 @dataclass(frozen=True)
+class Address:
+    """Where to connect instead of the host and port in a gateway's URL: the near end of a forwarded connection."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
 class Answer:
     """A complete answer. Seconds count from the request; `tokens` are those of the answer alone."""
 
@@ -65,13 +73,15 @@ class Question:
         }
 
 
-def ask(url: str, question: Question, on_text: Callable[[str], None]) -> Answer:
+def ask(url: str, question: Question, on_text: Callable[[str], None], via: Address | None = None) -> Answer:
     """Ask and hand over each piece of the answer as it comes.
+
+    Via another address the URL stays what it is: its host is asked for, and has to be in the certificate.
 
     Raises:
         GatewayError: refused, or the answer broke off; with what the gateway said.
     """
-    answer: Answer = asyncio.run(_explained(url, _ask(url, question, on_text)))
+    answer: Answer = asyncio.run(_explained(url, _ask(url, question, on_text, via)))
     return answer
 
 
@@ -95,11 +105,11 @@ async def _nodes(url: str) -> list[dict[str, Any]]:
         return found
 
 
-async def _ask(url: str, question: Question, on_text: Callable[[str], None]) -> Answer:
+async def _ask(url: str, question: Question, on_text: Callable[[str], None], via: Address | None) -> Answer:
     headers = {contract.HEADER_DEADLINE: f"{question.wait_seconds:g}"}
     started, first, pieces, tokens = time.monotonic(), None, list[str](), 0
     async with (
-        _session(url, question.wait_seconds + MARGIN_SECONDS) as session,
+        _session(url, question.wait_seconds + MARGIN_SECONDS, via) as session,
         session.post(url + contract.PATH_CHAT_COMPLETIONS, json=question.body(), headers=headers) as response,
     ):
         if response.status != 200:
@@ -161,6 +171,10 @@ async def _explained(url: str, work: Any) -> Any:
         return await work
     except TimeoutError as error:
         raise GatewayError(f"{url} went silent; `warmfleet status` says what is missing") from error
+    except aiohttp.ClientSSLError as error:
+        reason = str(getattr(error, "certificate_error", error))
+        text = f"the certificate of {url} is not trusted ({reason}); nothing was sent: the load balancer needs one for"
+        raise GatewayError(f"{text} {urlsplit(url).hostname}, of an authority that this machine trusts") from error
     except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         text = f"no gateway answers at {url} ({reason}); `warmfleet status` says what is missing"
@@ -169,14 +183,42 @@ async def _explained(url: str, work: Any) -> Any:
         raise GatewayError(f"{url}: {type(error).__name__}: {error}") from error
 
 
-def _session(url: str, silence_seconds: float) -> "aiohttp.ClientSession":
+def _session(url: str, silence_seconds: float, via: Address | None = None) -> "aiohttp.ClientSession":
     import aiohttp
 
     host = urlsplit(url).hostname or ""
     return aiohttp.ClientSession(
+        connector=_connector_to(via) if via else None,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds),
-        trust_env=not host.startswith("127."),  # a proxy cannot reach this machine's own addresses
+        # A proxy cannot reach this machine's own addresses.
+        trust_env=via is None and not host.startswith("127."),
     )
+
+
+def _connector_to(address: Address) -> "aiohttp.TCPConnector":
+    """Connects to `address` whatever the host; the host still goes into the TLS handshake and is verified."""
+    import socket
+
+    import aiohttp
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+    class Fixed(AbstractResolver):
+        async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[ResolveResult]:
+            numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+            result: ResolveResult = {
+                "hostname": host,
+                "host": address.host,
+                "port": address.port,
+                "family": socket.AF_INET,
+                "proto": 0,
+                "flags": numeric,
+            }
+            return [result]
+
+        async def close(self) -> None:
+            """Nothing is open."""
+
+    return aiohttp.TCPConnector(resolver=Fixed(), use_dns_cache=False)
 
 
 def _piece(event: Mapping[str, Any]) -> str:

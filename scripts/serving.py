@@ -14,7 +14,9 @@ from scripts.fleet_reading import Reading, read
 from scripts.fleet_state import LEAVING, FleetState, Node, Trouble, waiting_for, why_missing
 from scripts.gateway_client import Answer, GatewayError, Question, ask
 from scripts.progress import Step, Steps
+from scripts.promotion import promoter_store
 from scripts.stack_target import StackTarget
+from scripts.wake import in_words as woken_in_words
 from scripts.wake import wake
 
 POLL_SECONDS = 0.3
@@ -48,10 +50,10 @@ def serve(target: StackTarget, model: str, weights: Path, steps: Steps) -> tuple
         done += ["published"] if published.created else [f"repaired {path}" for path in published.repaired]
     with steps.step("activate") as step, explained():
         before = store.read_pointer(model)
-        pointer = before[0] if before else activate(store, model, published.version)
+        pointer = before[0] if before else activate(promoter_store(target), model, published.version)
         woken = wake(target.aws.client("autoscaling"), target.outputs.fleet(model))
         step.result = f"{'no change, ' if before and not woken else ''}{pointer.current.version}"
-        step.result += f"; {woken.group} wants {woken.nodes}" if woken else ""
+        step.result += f"; {woken_in_words(woken)}" if woken else ""
         done += ["activated"] if not before else []
         done += ["woken"] if woken else []
         manifest = store.manifest_for(model, pointer.current)

@@ -10,12 +10,16 @@ from scripts.exit_codes import USAGE, CommandError
 
 @dataclass(frozen=True)
 class FleetOutputs:
-    """One model's fleet. A group that the stack does not have is None."""
+    """One model's fleet. A group that the stack does not have is None.
+
+    The first activation asks for `initial_nodes`, and for `on_demand_base` on-demand nodes beside them.
+    """
 
     model: str
     spot_group: str | None
     on_demand_group: str | None
     initial_nodes: int
+    on_demand_base: int = 0
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -24,7 +28,10 @@ class FleetOutputs:
 
 @dataclass(frozen=True)
 class StackOutputs:
-    """What `pulumi up` exported; `gateway_url` has no slash at its end."""
+    """What `pulumi up` exported; `gateway_url` has no slash at its end.
+
+    `promoter_role` is the one role that may write pointers; None in a stack that was built before there was one.
+    """
 
     region: str
     environment: str
@@ -33,6 +40,7 @@ class StackOutputs:
     gateway_group: str
     service_version: str
     fleets: tuple[FleetOutputs, ...]
+    promoter_role: str | None = None
 
     def fleet(self, model: str | None) -> FleetOutputs:
         """The fleet of `model`, or the first one.
@@ -76,6 +84,7 @@ def parse(document: Mapping[str, Any], stack: str) -> StackOutputs:
         gateway_group=str(document[contract.OUTPUT_GATEWAY_GROUP]),
         service_version=str(document.get(contract.OUTPUT_SERVICE_VERSION, "")),
         fleets=tuple(_fleet(model, fleet) for model, fleet in document[contract.OUTPUT_FLEETS].items()),
+        promoter_role=document.get(contract.OUTPUT_PROMOTER_ROLE) or None,
     )
 
 
@@ -85,4 +94,5 @@ def _fleet(model: str, fleet: Mapping[str, Any]) -> FleetOutputs:
         spot_group=fleet.get(contract.FLEET_SPOT_GROUP) or None,
         on_demand_group=fleet.get(contract.FLEET_ON_DEMAND_GROUP) or None,
         initial_nodes=int(fleet.get(contract.FLEET_INITIAL_NODES, 1)),
+        on_demand_base=int(fleet.get(contract.FLEET_ON_DEMAND_BASE, 0)),
     )

@@ -1,6 +1,6 @@
 """Wakes a model's fleet: its groups start at zero, and the first activation asks for the first nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +16,27 @@ class Wake:
     nodes: int
 
 
-def to_wake(fleet: FleetOutputs, desired: Mapping[str, int]) -> Wake | None:
-    """What an activation has to ask for; None while any group of the model wants nodes already.
+def to_wake(fleet: FleetOutputs, desired: Mapping[str, int]) -> tuple[Wake, ...]:
+    """What an activation has to ask for; nothing while any group of the model wants nodes already.
 
-    Afterwards the planner and people set the capacity: a fleet that was scaled is never set back.
+    The on-demand base comes beside the initial nodes, which are spot where there is a spot group. Afterwards the
+    planner and people set the capacity: a fleet that was scaled is never set back.
     """
-    if not fleet.groups or fleet.initial_nodes < 1 or any(desired.get(group, 0) for group in fleet.groups):
-        return None
-    return Wake(fleet.groups[0], fleet.initial_nodes)
+    if any(desired.get(group, 0) for group in fleet.groups):
+        return ()
+    if fleet.spot_group is None:
+        wanted = {fleet.on_demand_group: max(fleet.initial_nodes, fleet.on_demand_base)}
+    else:
+        wanted = {fleet.on_demand_group: fleet.on_demand_base, fleet.spot_group: fleet.initial_nodes}
+    return tuple(Wake(group, nodes) for group, nodes in wanted.items() if group and nodes > 0)
 
 
-def wake(autoscaling: Any, fleet: FleetOutputs) -> Wake | None:
+def in_words(woken: Sequence[Wake]) -> str:
+    """Which groups want how many nodes."""
+    return ", ".join(f"{each.group} wants {each.nodes}" for each in woken)
+
+
+def wake(autoscaling: Any, fleet: FleetOutputs) -> tuple[Wake, ...]:
     """Apply `to_wake`. Raises botocore's errors, and CommandError for a group that does not exist.
 
     https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetDesiredCapacity.html
@@ -35,8 +45,9 @@ def wake(autoscaling: Any, fleet: FleetOutputs) -> Wake | None:
     desired = {group["AutoScalingGroupName"]: int(group["DesiredCapacity"]) for group in answer["AutoScalingGroups"]}
     if missing := [name for name in fleet.groups if name not in desired]:
         raise CommandError(f"Auto Scaling group {', '.join(missing)} does not exist; run `pulumi refresh`, `pulumi up`")
-    if decided := to_wake(fleet, desired):
+    decided = to_wake(fleet, desired)
+    for each in decided:
         autoscaling.set_desired_capacity(
-            AutoScalingGroupName=decided.group, DesiredCapacity=decided.nodes, HonorCooldown=False
+            AutoScalingGroupName=each.group, DesiredCapacity=each.nodes, HonorCooldown=False
         )
     return decided

@@ -20,18 +20,23 @@ def ask(
 ) -> None:
     """Ask a model through the gateway. While no node is warm, this waits up to --timeout seconds.
 
+    A gateway on AWS is internal: where it cannot be connected to, a Session Manager session leads to it.
+
     Example: warmfleet ask "What is a load balancer?"
     """
     from scripts import gateway_client, terminal
     from scripts.exit_codes import USAGE, CommandError
+    from scripts.gateway_route import route
+    from scripts.progress import Steps
     from scripts.stack_target import open_stack
 
     if not question.strip():
         raise CommandError('the question is empty; give one, as in: warmfleet ask "What is a load balancer?"', USAGE)
-    outputs = open_stack(stack).outputs
-    wanted = gateway_client.Question(outputs.fleet(model).model, question, timeout, most_tokens)
+    target = open_stack(stack)
+    wanted = gateway_client.Question(target.outputs.fleet(model).model, question, timeout, most_tokens)
     show = terminal.writer(sys.stdout)
-    answer = gateway_client.ask(outputs.gateway_url, wanted, (lambda _: None) if as_json else show)
+    with route(target, Steps(sys.stderr)) as via:
+        answer = gateway_client.ask(target.outputs.gateway_url, wanted, (lambda _: None) if as_json else show, via)
     if as_json:
         document = asdict(answer)
         terminal.print_json({"answer": document.pop("text"), **document})

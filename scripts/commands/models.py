@@ -1,6 +1,7 @@
 """`warmfleet models`: publish a version, list, activate, roll back."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,13 +85,16 @@ def activate(
 ) -> None:
     """Let the model's nodes serve VERSION, at once. The first activation wakes the fleet.
 
+    Takes on the stack's promoter role, the only one that may write which version is served.
+
     Example: warmfleet models activate my-model 3f9a0c1d2e4b5a67
     """
     from inference_service.artifacts import activate as activate_version
+    from scripts.promotion import promoter_store
 
-    target, store = _open(stack)
+    target, _ = _open(stack)
     fleet = target.outputs.fleet(name)  # before the pointer is written: nobody would serve another name
-    pointer = activate_version(store, name, version)
+    pointer = activate_version(promoter_store(target), name, version)
     _report(target, name, pointer, fleet, as_json=as_json)
 
 
@@ -101,10 +105,11 @@ def rollback(name: Name, stack: StackOption = LOCAL_STACK, as_json: JsonFlag = F
     Example: warmfleet models rollback my-model
     """
     from inference_service.artifacts import rollback as roll_back
+    from scripts.promotion import promoter_store
 
-    target, store = _open(stack)
+    target, _ = _open(stack)
     fleet = target.outputs.fleet(name)
-    _report(target, name, roll_back(store, name), fleet, as_json=as_json)
+    _report(target, name, roll_back(promoter_store(target), name), fleet, as_json=as_json)
 
 
 def _open(stack: str) -> "tuple[StackTarget, ArtifactStore]":
@@ -144,15 +149,15 @@ def _report(target: "StackTarget", name: str, pointer: Any, fleet: Any, *, as_js
     """Wake the fleet if it sleeps, and say what is so now."""
     from scripts import terminal
     from scripts.aws_session import explained
-    from scripts.wake import wake
+    from scripts.wake import in_words, wake
 
     with explained():
         woken = wake(target.aws.client("autoscaling"), fleet)
     previous = pointer.previous.version if pointer.previous else None
     if as_json:
         document = {"model": name, "current": pointer.current.version, "previous": previous}
-        terminal.print_json({**document, "woken": {"group": woken.group, "nodes": woken.nodes} if woken else None})
+        terminal.print_json({**document, "woken": [asdict(each) for each in woken]})
         return
     terminal.say(f"{name} {pointer.current.version} is active" + (f"; before: {previous}" if previous else ""))
     if woken:
-        terminal.say(f"woken: {woken.group} wants {woken.nodes}; `warmfleet status` shows how far it is")
+        terminal.say(f"woken: {in_words(woken)}; `warmfleet status` shows how far it is")

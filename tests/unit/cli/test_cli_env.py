@@ -29,5 +29,13 @@ def test_the_prompt_is_marked_once_and_cleared_again() -> None:
     assert shell(enter + leave, 'echo "$PS1"', PS1="$ ") == "$ \n"
 
 
+def test_another_stack_takes_the_first_ones_place_in_the_prompt() -> None:
+    local, dev = (script({}, (), entering=True, stack=stack) for stack in ("local", "dev"))
+    prompt = "PS1='(venv) $ '\n"
+    for name in ("sh", "bash"):
+        assert shell(prompt + local + dev, 'echo "$PS1"', name) == "(warmfleet dev) (venv) $ \n"
+        assert shell(prompt + dev + script({}, (), entering=False), 'echo "$PS1"', name) == "(venv) $ \n"
+
+
 def test_a_script_without_a_prompt_gets_none() -> None:
     assert shell(script({}, (), entering=True), 'echo "${PS1-none}"', "bash") == "none\n"

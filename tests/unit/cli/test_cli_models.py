@@ -84,17 +84,33 @@ def test_publish_activate_and_roll_back_with_a_fleet_that_is_woken_once(
     assert models("publish", "tiny", str(weights))["created"] is False
 
     activated = models("activate", "tiny", first["version"])
-    assert activated["woken"] == {"group": "tiny-spot", "nodes": 2}
+    assert activated["woken"] == [{"group": "tiny-spot", "nodes": 2}]
     assert desired(stack) == {"tiny-spot": 2, "tiny-on-demand": 0}
 
     weights.write_bytes(GGUF + b"second")
     models("publish", "tiny", str(weights), "--version", "two")
     second = models("activate", "tiny", "two")
-    assert (second["current"], second["previous"], second["woken"]) == ("two", first["version"], None)
+    assert (second["current"], second["previous"], second["woken"]) == ("two", first["version"], [])
 
     states = {each["version"]: each["state"] for each in models("list")["models"][0]["versions"]}
     assert states == {"two": "active", first["version"]: "previous"}
     assert models("rollback", "tiny")["current"] == first["version"]
+
+
+def test_the_promoter_role_is_needed_to_say_what_is_served_and_for_nothing_else(
+    checkout: Checkout, aws: dict[str, str], stack: Any, weights: Path
+) -> None:
+    checkout.outputs(promoterRoleArn="arn:aws:iam::123456789012:role/promoter")
+    deaf = aws | {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+
+    def models(*arguments: str, **environ: str) -> int:
+        return checkout.run("models", *arguments, "--stack", "dev", **environ).returncode
+
+    assert models("publish", "tiny", str(weights), "--version", "one", **deaf) == 0
+    assert models("list", **deaf) == 0
+    assert models("activate", "tiny", "one", **deaf) == 1
+    assert models("activate", "tiny", "one", **aws) == 0
+    assert models("rollback", "tiny", **deaf) == 1
 
 
 def test_an_altered_manifest_is_listed_with_what_is_wrong_and_hides_no_other_version(

@@ -13,7 +13,7 @@ from scripts.cli import run
 
 COMMANDS = [
     ["up"], ["down"], ["env"], ["status"], ["ask"], ["logs"], ["doctor"], ["service", "build"],
-    ["models", "publish"], ["models", "list"], ["models", "activate"], ["models", "rollback"],
+    ["backend", "init"], ["models", "publish"], ["models", "list"], ["models", "activate"], ["models", "rollback"],
 ]  # fmt: skip
 NEED_THE_CLOUD = [
     ["env"],
