@@ -1,6 +1,6 @@
 # Every target runs a command that you could type. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-failures lint format bench clean requirements cli bundle .venv
+.PHONY: help up down test test-failures test-cloud lint format bench clean requirements cli bundle .venv
 
 SETS := infra node gateway uv
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
@@ -15,10 +15,13 @@ down: .venv/ready ## remove every process, file and cloud resource that `make up
 	.venv/bin/warmfleet down
 
 test: .venv/ready cli bundle ## unit, stack, aws and contract tests, and the journey through `make up`
-	.venv/bin/pytest -m "not failures"
+	.venv/bin/pytest -m "not failures and not cloud"
 
 test-failures: .venv/ready cli bundle ## drive `make up` into trouble: altered weights, occupied ports, killed clouds, Ctrl-C
 	.venv/bin/pytest -m failures
+
+test-cloud: .venv/ready cli bundle ## every stack file through the real CLI on the local cloud, from preview to destroy
+	.venv/bin/pytest -m cloud
 
 lint: .venv/ready ## format, lint and types, changing nothing
 	.venv/bin/ruff format --check .

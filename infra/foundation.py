@@ -12,7 +12,7 @@ from infra.components.existing_network import NetworkError, existing_network
 from infra.components.log_bucket import LogBucket, LogBucketArgs
 from infra.components.model_bucket import ModelBucket, ModelBucketArgs
 from infra.components.network import Network, NetworkArgs, Subnets
-from infra.components.promoter_role import PromoterRole, PromoterRoleArgs
+from infra.components.promoter_role import PromoterRole, PromoterRoleArgs, promoters
 from infra.components.service_bundle import ServiceBundle, ServiceBundleArgs
 from infra.settings import StackSettings
 
@@ -60,8 +60,9 @@ class Foundation:
         settings, disposable = self.settings, not self.settings.deletion_protection
         log_args = LogBucketArgs(self.account_id, settings.log_retention_days, disposable, self._keep())
         self.logs = LogBucket("logs", log_args, self.opts)
-        self.promoter = PromoterRole("promoter", PromoterRoleArgs(self.account_id), self.opts)
-        bucket_args = ModelBucketArgs(self.promoter.arn, self.logs, self.key_arn, disposable, self._keep())
+        self.promoter = PromoterRole("promoter", PromoterRoleArgs(self.account_id, settings.environment), self.opts)
+        promoter = promoters(self.account_id, settings.environment)
+        bucket_args = ModelBucketArgs(promoter, self.logs, self.key_arn, disposable, self._keep())
         self.bucket = ModelBucket("models", bucket_args, self.opts)
         self.promoter.allow(self.bucket.arn, self.key_arn)
         bundle_args = ServiceBundleArgs(bundle_folder, self.bucket.bucket_name, [self.bucket])

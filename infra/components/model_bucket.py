@@ -16,9 +16,9 @@ NONCURRENT_DAYS = 30  # to undo a deletion or a pointer's change by hand
 
 @dataclass(frozen=True)
 class ModelBucketArgs:
-    """`promoter_arn` is the role that may write pointers; the rest as in PrivateBucketArgs."""
+    """`promoters` is a pattern of the role that may write pointers; the rest as in PrivateBucketArgs."""
 
-    promoter_arn: pulumi.Output[str]
+    promoters: str
     logs: LogBucket
     key_arn: pulumi.Output[str] | None
     delete_with_stack: bool
@@ -38,7 +38,7 @@ class ModelBucket(pulumi.ComponentResource):
             key_arn=args.key_arn,
             noncurrent_days=NONCURRENT_DAYS,
             expiration_days=None,
-            statements=args.promoter_arn.apply(pointers_by),
+            statements=pulumi.Output.from_input(pointers_by(args.promoters)),
             delete_with_stack=args.delete_with_stack,
             keep=args.keep,
         )
@@ -55,12 +55,12 @@ class ModelBucket(pulumi.ComponentResource):
         self.register_outputs({"bucketName": self.bucket_name})
 
 
-def pointers_by(promoter_arn: str) -> Callable[[str], Sequence[Statement]]:
+def pointers_by(promoters: str) -> Callable[[str], Sequence[Statement]]:
     """Nobody but the promoter says which version nodes serve: neither administrators nor whoever publishes models.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
     """
-    others: Condition = {"ArnNotEquals": {"aws:PrincipalArn": promoter_arn}}
+    others: Condition = {"ArnNotLike": {"aws:PrincipalArn": promoters}}
     writing = ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
     return lambda bucket_arn: [
         statement(

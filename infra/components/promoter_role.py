@@ -14,6 +14,7 @@ class PromoterRoleArgs:
     """The account whose users may take the role on, as far as their own permissions say so."""
 
     account_id: str
+    environment: str
 
 
 class PromoterRole(pulumi.ComponentResource):
@@ -27,6 +28,7 @@ class PromoterRole(pulumi.ComponentResource):
         account = {"AWS": f"arn:aws:iam::{args.account_id}:root"}
         self._role = aws.iam.Role(
             name,
+            path=path(args.environment),
             assume_role_policy=to_json(statement(["sts:AssumeRole"], [], principal=account)),
             description="Writes the pointers that name the served model versions",
             opts=pulumi.ResourceOptions(parent=self),
@@ -43,6 +45,16 @@ class PromoterRole(pulumi.ComponentResource):
             policy=given.apply(lambda each: may_promote(each[0], each[1])),
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def path(environment: str) -> str:
+    """The IAM path that holds the promoter of an environment and nothing else."""
+    return f"/warmfleet/{environment}/"
+
+
+def promoters(account_id: str, environment: str) -> str:
+    """A pattern of the role's ARN. Policies of what outlives the role name it by this, so that they do not need it."""
+    return f"arn:aws:iam::{account_id}:role{path(environment)}promoter-*"
 
 
 def may_promote(bucket_arn: str, key_arn: str) -> str:

@@ -1,5 +1,6 @@
 """Who may reach what: the bucket, security groups, roles."""
 
+import fnmatch
 import json
 from collections.abc import Sequence
 
@@ -173,7 +174,9 @@ def test_the_promoter_alone_writes_pointers_and_writes_nothing_else(local: Built
     assert (pointers["Effect"], pointers["Principal"]) == ("Deny", "*")
     assert {"s3:PutObject", "s3:DeleteObject"} <= set(pointers["Action"])
     assert pointers["Resource"] == [f"arn:aws:s3:::{name}/pointers/*"]
-    assert pointers["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": promoter}}
+    pattern = pointers["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
+    assert pattern == "arn:aws:iam::123456789012:role/warmfleet/local/promoter-*"
+    assert fnmatch.fnmatchcase(promoter, pattern)
     assert allowed(local, "promoter")["s3:PutObject"] == [f"arn:aws:s3:::{name}/pointers/*"]
 
 

@@ -10,12 +10,14 @@ from infra.stack import BUNDLE_FOLDER
 SETTINGS = StackSettings.model_validate(
     {
         "region": "us-east-1",
+        "allowed_account_ids": ["123456789012"],
         "environment": "test",
         "models": [
             {"name": "small", "engine": "llama.cpp", "instance_types": ["c7i.xlarge"]},
             {
                 "name": "large",
                 "engine": "vllm",
+                "gpu_memory_gib": 10,
                 "instance_types": ["g6.xlarge"],
                 "vllm": {"dtype": "bfloat16", "extra_arguments": ["--seed", 'a "b" \\ $HOME `c` %n #']},
             },
