@@ -1,7 +1,8 @@
 """One module per AWS service, one class per resource type."""
 
 from localcloud.provider.handlers import (
-    autoscaling,
+    autoscaling_group,
+    autoscaling_hook,
     budgets,
     cloudwatch,
     ec2_default_group,
@@ -55,8 +56,8 @@ ALL: tuple[type[Handler], ...] = (
     iam.RolePolicy,
     iam.RolePolicyAttachment,
     iam.InstanceProfile,
-    autoscaling.Group,
-    autoscaling.LifecycleHook,
+    autoscaling_group.Group,
+    autoscaling_hook.LifecycleHook,
     elb_load_balancer.LoadBalancer,
     elb_target_group.TargetGroup,
     elb_listener.Listener,

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from localcloud.provider.values import Properties
-from tests.aws.provider import cases_network, cases_operations
+from tests.aws.provider import cases_groups, cases_network, cases_operations
 from tests.aws.provider.case import GONE, Case, fixed
 from tests.aws.provider.world import World
 
@@ -55,33 +55,6 @@ def template(world: World) -> Properties:
         "tagSpecifications": [{"resourceType": "instance", "tags": {"role": "node"}}],
         "updateDefaultVersion": True,
         "tags": {"kept": "yes"},
-    }
-
-
-def group(world: World) -> Properties:
-    template = {"launchTemplateId": world.launch_template(), "version": "$Latest"}
-    overrides = [{"instanceType": "g4dn.xlarge"}, {"instanceType": "g5.xlarge"}]
-    spot = {"onDemandPercentageAboveBaseCapacity": 0, "spotAllocationStrategy": "price-capacity-optimized"}
-    policy = {"launchTemplate": {"launchTemplateSpecification": template, "overrides": overrides}}
-    return {
-        "minSize": 0,
-        "maxSize": 0,
-        "vpcZoneIdentifiers": world.subnets()[::-1],
-        "mixedInstancesPolicy": {**policy, "instancesDistribution": spot},
-        "targetGroupArns": [world.target_group()],
-        "tags": [{"key": "role", "value": "node", "propagateAtLaunch": True}],
-        "healthCheckGracePeriod": 60,
-    }
-
-
-def other_group(world: World, inputs: Properties) -> Properties:
-    return {
-        "maxSize": 4,
-        "targetGroupArns": [world.target_group()],
-        "tags": [{"key": "role", "value": "gateway", "propagateAtLaunch": False}],
-        "healthCheckGracePeriod": 90,
-        "suspendedProcesses": ["AZRebalance"],
-        "protectFromScaleIn": True,
     }
 
 
@@ -199,18 +172,9 @@ CASES: dict[str, Case] = {
         lambda world, inputs: {"role": world.role(), "tags": OTHER_TAGS},
         {"path": "/fleet/"},
     ),
-    "aws:autoscaling/group:Group": Case(group, other_group),
-    "aws:autoscaling/lifecycleHook:LifecycleHook": Case(
-        lambda world: {
-            "autoscalingGroupName": world.group(),
-            "lifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
-            "heartbeatTimeout": 600,
-            "defaultResult": "ABANDON",
-        },
-        fixed(heartbeatTimeout=900, defaultResult="CONTINUE"),
-    ),
     "aws:lb/targetGroup:TargetGroup": Case(targets, other_check, {"port": 8081}),
     "aws:lb/listener:Listener": Case(listener, other_action),
+    **cases_groups.CASES,
     **cases_network.CASES,
     **cases_operations.CASES,
 }
