@@ -14,7 +14,7 @@ from infra.variables import gateway_variables
 from localcloud.aws.in_process import LocalAws, local_aws
 from tests.aws.first_boot.cases import OBJECTS, SETTINGS
 from tests.aws.first_boot.door import Door
-from tests.aws.first_boot.machine import BUCKET, Machine, launched, upload
+from tests.aws.first_boot.machine import BUCKET, PLACES, Machine, launched, upload
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def boot(aws: LocalAws) -> Boot:
     objects = {name: (BUNDLE_FOLDER / name).read_bytes() for name in OBJECTS}
     version = hashlib.sha256(objects["manifest.json"]).hexdigest()
     upload(aws, version, objects)
-    variables = gateway_variables(SETTINGS, BUCKET, version)
+    variables = gateway_variables(SETTINGS, PLACES, version)
     return Boot(contract.ROLE_GATEWAY, variables, SETTINGS.gateway_drain_seconds)
 
 

@@ -17,9 +17,13 @@ from typing import Any
 
 from inference_service import contract
 from infra.user_data import Boot, Places, render
+from infra.variables import Places as Names
 from localcloud.aws.in_process import LocalAws
 
 BUCKET = "models-1"
+PLACES = Names(
+    BUCKET, "log-group-1", jobs_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs", api_keys_parameter="keys"
+)
 ROLE = "gateway-role"
 # Adds its command line to $CALLS in one write, for two of them run at once: a NUL after each word, then a separator.
 STUB = '#!/bin/sh\nprintf "%s\\0" "${0##*/}" "$@" "$(printf "\\036")" >>"$CALLS"\n'

@@ -15,7 +15,7 @@ from infra.user_data import STOP_MARGIN_SECONDS, Boot
 from infra.variables import gateway_variables, node_variables
 from tests.aws.first_boot.cases import NEEDS, OBJECTS, SETTINGS
 from tests.aws.first_boot.door import SIGNED, Door
-from tests.aws.first_boot.machine import BUCKET, Machine, Unit
+from tests.aws.first_boot.machine import BUCKET, PLACES, Machine, Unit
 
 pytestmark = NEEDS
 
@@ -74,7 +74,7 @@ def test_the_service_answers_when_started_as_the_unit_says(machine: Machine, boo
 
 def test_a_node_is_installed_with_its_engine_and_answers_too(fresh: Machine, boot: Boot, tmp_path: Path) -> None:
     version = boot.variables[contract.VAR_SERVICE_VERSION]
-    done = fresh.boot(Boot(contract.ROLE_NODE, node_variables(SETTINGS, SETTINGS.models[0], BUCKET, version), 30))
+    done = fresh.boot(Boot(contract.ROLE_NODE, node_variables(SETTINGS, SETTINGS.models[0], PLACES, version), 30))
     assert done.returncode == 0, done.stderr
     assert list(fresh.releases.glob("*/xllamacpp"))
     with fresh.started(tmp_path) as process:
@@ -86,7 +86,7 @@ def test_the_service_may_write_to_its_data_folder_and_has_time_to_drain(machine:
     options = Unit.read(machine.unit).options
     assert int(options["TimeoutStopSec"]) == SETTINGS.gateway_drain_seconds + STOP_MARGIN_SECONDS
     # systemd.exec(5): ProtectSystem=strict leaves nothing writable but what is named; StateDirectory is in /var/lib.
-    data = node_settings(node_variables(SETTINGS, SETTINGS.models[0], BUCKET, "0" * 64)).data_dir
+    data = node_settings(node_variables(SETTINGS, SETTINGS.models[0], PLACES, "0" * 64)).data_dir
     assert (options["ProtectSystem"], f"/var/lib/{options['StateDirectory']}") == ("strict", str(data))
     assert options["KillMode"] == "mixed"  # systemd.kill(5): else an engine is stopped while its answers are drained
 
@@ -106,9 +106,9 @@ def test_a_second_boot_fetches_nothing_and_leaves_all_as_it_was(
 
 def test_both_services_accept_the_variables_that_the_program_gives_them() -> None:
     for model in SETTINGS.models:
-        settings = node_settings(node_variables(SETTINGS, model, BUCKET, "0" * 64))
+        settings = node_settings(node_variables(SETTINGS, model, PLACES, "0" * 64))
         assert (settings.model, settings.engine, settings.bucket) == (model.name, model.engine, BUCKET)
         assert settings.vllm.extra_arguments == model.vllm.extra_arguments
-    gateway = gateway_settings(gateway_variables(SETTINGS, BUCKET, "0" * 64))
+    gateway = gateway_settings(gateway_variables(SETTINGS, PLACES, "0" * 64))
     assert (gateway.models, gateway.port) == (("small", "large"), SETTINGS.gateway_instance_port)
     assert gateway.drain_seconds == SETTINGS.gateway_drain_seconds
