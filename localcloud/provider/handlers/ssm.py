@@ -55,7 +55,8 @@ class Parameter(Handler):
 
     def update(self, aws: Aws, id_: str, inputs: Properties, known: Properties) -> None:
         ssm = aws.client("ssm")
-        if any(inputs.get(name) != known.get(name) for name in _WRITTEN if name in inputs or name in known):
+        given_before = known.keys() - {"tier"}  # SSM's own choice where the program makes none
+        if any(inputs.get(name) != known.get(name) for name in _WRITTEN if name in inputs or name in given_before):
             ssm.put_parameter(Overwrite=True, **_given(inputs, lambda: _secret(ssm, id_, inputs, known)))
         present = as_mapping(ssm.list_tags_for_resource(ResourceType=KIND, ResourceId=id_)["TagList"])
         if gone := [key for key in present if key not in inputs.get("tags", {})]:
