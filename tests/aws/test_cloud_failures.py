@@ -81,8 +81,6 @@ def test_a_defect_in_ec2_does_not_stop_time_for_groups(aws: LocalAws, fleet: Any
     [
         ("attach_instances", {"InstanceIds": []}),
         ("enter_standby", {"ShouldDecrementDesiredCapacity": True}),
-        ("put_warm_pool", {}),
-        ("start_instance_refresh", {}),
     ],
 )
 def test_what_is_not_simulated_is_refused(fleet: Any, action: str, arguments: dict[str, Any]):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_aws
 import yaml
 from pulumi.runtime.mocks import MockMonitor
 
@@ -18,6 +19,14 @@ from localcloud.aws.in_process import LocalAws
 from localcloud.provider.mocks import MotoMocks
 
 ROOT = Path(__file__).resolve().parents[2]
+# The SDK loads its packages when they are used, and not wholly where a test has imported one module of them before.
+PACKAGES = (
+    pulumi_aws.budgets.Budget,
+    pulumi_aws.kms.Key,
+    pulumi_aws.ssm.Parameter,
+    pulumi_aws.sns.Topic,
+    pulumi_aws.sqs.Queue,
+)
 Properties = Mapping[str, Any]
 
 
