@@ -1,6 +1,8 @@
 """Addresses of this cloud's instances and load balancers, all in its 127.A.0.0/16."""
 
 from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 
 class AddressBook:
@@ -12,25 +14,33 @@ class AddressBook:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        fresh = (f"{prefix}.{third}.{last}" for third in range(1, 255) for last in range(1, 255))
-        self._instances = deque(fresh)
-        self._balancers = deque(f"{prefix}.255.{last}" for last in range(1, 255))
+        self._instances = _Pool(f"{prefix}.{third}.{last}" for third in range(1, 255) for last in range(1, 255))
+        self._balancers = _Pool(f"{prefix}.255.{last}" for last in range(1, 255))
 
     def take_instance(self) -> str:
         """Raises LookupError when all are taken."""
         return self._take(self._instances, "instances")
 
     def give_back_instance(self, address: str) -> None:
-        self._instances.append(address)
+        self._instances.given_back.append(address)
 
     def take_balancer(self) -> str:
         """Raises LookupError when all are taken."""
         return self._take(self._balancers, "load balancers")
 
     def give_back_balancer(self, address: str) -> None:
-        self._balancers.append(address)
+        self._balancers.given_back.append(address)
 
-    def _take(self, free: "deque[str]", whose: str) -> str:
-        if not free:
+    def _take(self, pool: "_Pool", whose: str) -> str:
+        address = next(pool.fresh, None) or (pool.given_back.popleft() if pool.given_back else None)
+        if address is None:
             raise LookupError(f"all addresses of {self.prefix} for {whose} are taken; delete some of them")
-        return free.popleft()
+        return address
+
+
+@dataclass
+class _Pool:
+    """Addresses that nobody had yet, told one by one, and those that were given back, the oldest first."""
+
+    fresh: Iterator[str]
+    given_back: "deque[str]" = field(default_factory=deque)

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from localcloud.aws.server import Server
 from localcloud.aws.ticker import Ticker
 
 HOST_SUFFIX = ".0.1"
+STOP_POLL_SECONDS = 0.005  # a test waits for the end of its server, and lives too briefly to mind the wake-ups
 
 
 @functools.cache
@@ -65,11 +65,10 @@ def local_aws(prefix: str = "127.0", time_scale: float = 1.0, *, ticking: bool =
         time_scale: cloud seconds per real second, in the dates that the cloud tells.
         ticking: have a thread tick, so that launches happen by themselves; the clock still stands until it is advanced.
     """
-    kept = os.environ.get("MOTO_EC2_LOAD_DEFAULT_AMIS")
     clock = ManualClock(time_scale)
     cloud = Cloud(prefix, clock)
     with installed(cloud):
-        server = Server(prefix + HOST_SUFFIX)
+        server = Server(prefix + HOST_SUFFIX, poll_seconds=STOP_POLL_SECONDS)
         server.start()
         aws = LocalAws(server.url, cloud, clock)
         ticker = Ticker(aws.tick) if ticking else None
@@ -84,7 +83,3 @@ def local_aws(prefix: str = "127.0", time_scale: float = 1.0, *, ticking: bool =
             for client in aws._clients.values():
                 client.close()
             server.stop()
-            if kept is None:
-                os.environ.pop("MOTO_EC2_LOAD_DEFAULT_AMIS", None)
-            else:
-                os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = kept

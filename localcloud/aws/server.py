@@ -55,10 +55,10 @@ class Application:
 class Server:
     """Listens from construction on, serves between `start` and `stop`, one thread per connection."""
 
-    def __init__(self, host: str, port: int = 0) -> None:
+    def __init__(self, host: str, port: int = 0, poll_seconds: float = POLL_SECONDS) -> None:
         self._server = make_server(host, port, Application(), threaded=True, request_handler=QuietRequestHandler)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(POLL_SECONDS,), name="server", daemon=True
+            target=self._server.serve_forever, args=(poll_seconds,), name="server", daemon=True
         )
         self.url = f"http://{host}:{self._server.server_address[1]}"
 
