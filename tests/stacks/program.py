@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 import pulumi_aws
 import yaml
+from botocore.exceptions import ClientError
 from pulumi.runtime.mocks import MockMonitor
 
 from infra import settings, stack
@@ -61,12 +63,28 @@ class Built:
         return {each["AutoScalingGroupName"].rpartition("-")[0]: each for each in found}
 
 
+class InvokeError(grpc.RpcError):
+    """What the engine makes of a provider's refusal; the SDK lets a program catch no other error of a function."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
+
+
 class RecordingMonitor(MockMonitor):
-    """Remembers what reaches the engine beside a resource's inputs, too."""
+    """Remembers what reaches the engine beside a resource's inputs, too, and fails functions as the engine does."""
 
     def __init__(self, built: Built) -> None:
         super().__init__(MotoMocks(built.aws.client))
         self._built = built
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802  a gRPC method's name
+        try:
+            return super().Invoke(request)
+        except ClientError as error:
+            raise InvokeError(f"invocation of {request.tok} returned an error: {error}") from error
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  a gRPC method's name
         made = super().RegisterResource(request)

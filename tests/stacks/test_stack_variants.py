@@ -7,6 +7,8 @@ import pulumi
 import pytest
 
 from inference_service import contract
+from infra.components.egress import SERVICES
+from infra.components.existing_network import NetworkError
 from infra.components.service_bundle import BundleMissingError
 from localcloud.aws.images import DEEP_LEARNING, UBUNTU
 from localcloud.aws.in_process import LocalAws
@@ -58,3 +60,70 @@ def test_a_service_bundle_that_is_not_built_is_one_sentence_with_the_remedy(aws:
         run(aws, stack_settings(LOCAL), tmp_path)
     assert isinstance(caught.value, pulumi.RunError)
     assert aws.client("s3").list_buckets()["Buckets"] == []  # said before anything was made
+
+
+def existing(aws: LocalAws, zones: str = "ab") -> tuple[str, list[str]]:
+    """A VPC that somebody else made, with a subnet in each of the zones."""
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    return vpc, [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{number}.0/24", AvailabilityZone=f"us-east-1{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for number, zone in enumerate(zones)
+    ]
+
+
+def test_an_existing_vpc_is_lived_in_and_not_changed(aws: LocalAws, bundle: Path) -> None:
+    vpc, subnets = existing(aws)
+    built = run(aws, stack_settings(LOCAL, vpc_id=vpc, subnet_ids=json.dumps(subnets)), bundle)
+    for group in built.groups().values():
+        assert group["VPCZoneIdentifier"].split(",") == subnets
+    made = {"Vpc", "Subnet", "RouteTable", "VpcEndpoint", "InternetGateway", "NatGateway", "FlowLog"}
+    assert not made & {each.kind for each in built.declared}
+    (balancer,) = aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
+    assert balancer["VpcId"] == vpc
+
+
+@pytest.mark.parametrize(
+    ("vpc_id", "zones", "said"),
+    [
+        ("vpc-0123456789abcdef0", "ab", "vpc_id is vpc-0123456789abcdef0, which cannot be read here: "),
+        ("", "aa", " are both in us-east-1a; name private subnets of vpc-"),
+    ],
+)
+def test_an_existing_vpc_that_does_not_fit_is_one_sentence(
+    aws: LocalAws, bundle: Path, vpc_id: str, zones: str, said: str
+) -> None:
+    vpc, subnets = existing(aws, zones)
+    given = stack_settings(LOCAL, vpc_id=vpc_id or vpc, subnet_ids=json.dumps(subnets))
+    with pytest.raises(NetworkError) as caught:
+        run(aws, given, bundle)
+    (line,) = str(caught.value).splitlines()
+    assert said in line
+    assert "Pulumi.local.yaml" in line
+    assert aws.client("s3").list_buckets()["Buckets"] == []  # said before anything was made
+
+
+def test_more_zones_than_a_region_has_are_refused_with_both_numbers(aws: LocalAws, bundle: Path) -> None:
+    given = stack_settings(LOCAL).model_copy(update={"zones": 7})  # past the setting's own limit
+    with pytest.raises(NetworkError, match=r"zones is 7, but us-east-1 has 6: us-east-1a, .*; lower it in Pulumi"):
+        run(aws, given, bundle)
+
+
+def test_interface_endpoints_leave_no_way_to_the_internet(aws: LocalAws, bundle: Path) -> None:
+    run(aws, stack_settings(LOCAL, egress="interface_endpoints"), bundle)
+    ec2 = aws.client("ec2")
+    endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
+    assert {each["ServiceName"].removeprefix("com.amazonaws.us-east-1.") for each in endpoints} == {"s3", *SERVICES}
+    assert all(each["PrivateDnsEnabled"] for each in endpoints if each["VpcEndpointType"] == "Interface")
+    assert ec2.describe_nat_gateways()["NatGateways"] == []
+    assert ec2.describe_internet_gateways()["InternetGateways"] == []
+
+
+def test_a_warm_pool_keeps_stopped_nodes_beside_the_on_demand_group_alone(aws: LocalAws, bundle: Path) -> None:
+    model = {"name": "chat", "engine": "llama.cpp", "instance_types": ["c7i.xlarge"], "most_on_demand_nodes": 2}
+    built = run(aws, stack_settings(LOCAL, models=json.dumps([model | {"warm_pool_nodes": 2}])), bundle)
+    pools = {name: each.get("WarmPoolConfiguration") for name, each in built.groups().items()}
+    assert (pools["chat-on-demand"]["PoolState"], pools["chat-on-demand"]["MinSize"]) == ("Stopped", 2)
+    assert pools["chat-spot"] is None
