@@ -1,6 +1,6 @@
 # Every target runs a command that you could type. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-failures test-cloud lint format bench clean requirements cli bundle .venv
+.PHONY: help up down test test-failures test-cloud verify-aws lint format bench clean requirements cli bundle .venv
 
 SETS := infra node gateway uv
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
@@ -23,6 +23,9 @@ test-failures: .venv/ready cli bundle ## drive `make up` into trouble: altered w
 test-cloud: .venv/ready cli bundle ## every stack file through the real CLI on the local cloud, from preview to destroy
 	.venv/bin/pytest -m cloud
 
+verify-aws: .venv/ready bundle ## the first day on a real account and back to nothing, for money; ACCOUNT=its number
+	.venv/bin/python -m scripts.aws_verification --account "$(ACCOUNT)"
+
 lint: .venv/ready ## format, lint and types, changing nothing
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -34,6 +37,7 @@ format: .venv/ready ## format the code and fix what ruff can fix
 
 bench: .venv/ready cli bundle ## measure the speeds that this project promises
 	.venv/bin/python tests/benchmarks/bench_gateway.py
+	.venv/bin/python tests/benchmarks/bench_stacks.py
 	.venv/bin/python tests/benchmarks/bench_path.py
 
 clean: ## remove .venv and what was built here; the user's cache stays

@@ -56,6 +56,10 @@ class Pulumi:
         """Delete everything in the stack; the same rules as `up`."""
         return self._update(["destroy", "--skip-preview", "--stack", stack], report)
 
+    def remove(self, stack: str) -> None:
+        """Forget a stack that has no resources any more, with its history. Raises PulumiError."""
+        self._ask("stack", "rm", stack, "--yes", "--preserve-config")
+
     def _ask(self, *arguments: str) -> str:
         try:
             answer = subprocess.run(

@@ -44,4 +44,4 @@ def existing_network(vpc_id: str, subnet_ids: Sequence[str], file: str, opts: pu
 
 def _reason(error: Exception) -> str:
     """The last thing that the SDK says: what AWS answered."""
-    return str(error).strip().splitlines()[-1].rpartition("returned an error: ")[2]
+    return str(error).strip().splitlines()[-1].rpartition("returned an error: ")[2].removesuffix(".")

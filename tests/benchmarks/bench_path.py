@@ -16,13 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from figures import Figure, report
 from scratch_checkout import Checkout, scratch_checkout
 
 from localcloud import control
@@ -35,33 +35,13 @@ STACK = ("--stack", "local", "--non-interactive")
 IDLE_SECONDS = 20.0
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One measured value beside the most that it may be."""
-
-    what: str
-    value: float
-    bound: float
-    unit: str
-
-    def line(self) -> str:
-        return f"{self.what:<58}{self.value:>8.1f}{self.bound:>8.0f}  {self.unit:<6}{self.value / self.bound:>6.2f}"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compile", action="store_true", help="begin with an empty user cache")
     parser.add_argument("--rounds", type=int, default=3, help="of preview, up and no-change up (default: 3)")
     arguments = parser.parse_args()
-    figures = []
-    print(f"{'':<58}{'value':>8}{'bound':>8}  {'unit':<6}{'ratio':>6}", flush=True)
     with copy(arguments.compile) as checkout:
-        for figure in measure(checkout, arguments.compile, arguments.rounds):
-            print(figure.line(), flush=True)
-            figures.append(figure)
-    missed = [figure.what for figure in figures if figure.value > figure.bound]
-    print(f"above the bound: {', '.join(missed)}" if missed else "every bound is kept")
-    return 1 if missed else 0
+        return report(measure(checkout, arguments.compile, arguments.rounds))
 
 
 @contextlib.contextmanager

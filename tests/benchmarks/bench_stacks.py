@@ -1,0 +1,97 @@
+"""How long an environment takes to look at and to test. `python tests/benchmarks/bench_stacks.py [--rounds N]`.
+
+The preview of prod with the real CLI, the local cloud warm; and the program of each stack file as stack tests run it:
+against moto through the provider's handlers, and against mocks that echo. Prints one table of medians with ratios; ends
+with 1 if a bound is missed.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pulumi
+from figures import Figure, report
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
+
+from infra import stack
+from infra.settings import StackSettings
+from localcloud.aws.in_process import local_aws
+from localcloud.provider.mocks import MotoMocks
+from localcloud.provider.values import Properties
+from tests.cloud.world import stack_file
+from tests.stacks.program import ROOT, run, stack_settings
+
+FILES = sorted(ROOT.glob("Pulumi.*.yaml"))
+
+
+class Echo(Mocks):
+    """Answers what it was given, and made-up names; functions as on moto, since the program decides by them."""
+
+    def __init__(self, functions: Mocks) -> None:
+        self._functions = functions
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, Properties]:
+        made = {each: f"{each}-{args.name}" for each in ("arn", "url", "name", "arnSuffix", "dnsName", "bucket")}
+        return f"{args.name}-id", {**made, "latestVersion": 1, **args.inputs}
+
+    def call(self, args: MockCallArgs) -> tuple[Properties, list[tuple[str, str]]]:
+        answer: tuple[Properties, list[tuple[str, str]]] = self._functions.call(args)
+        return answer
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="of each measurement (default: 3)")
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory(prefix="warmfleet-bench-") as folder:
+        return report(measure(Path(folder), rounds))
+
+
+def measure(folder: Path, rounds: int) -> Iterator[Figure]:
+    yield preview(folder / "checkout", rounds)
+    bundle = folder / "service"
+    bundle.mkdir()
+    (bundle / "bundle.tar.gz").write_bytes(b"wheels")
+    (bundle / "manifest.json").write_text(json.dumps({"format": 1}))
+    for path in FILES:
+        given = stack_settings(path)
+        yield Figure(f"{path.name} on moto, median of {rounds}", median(rounds, on_moto, given, bundle), 12, "s")
+        yield Figure(f"{path.name} on echo mocks, median of {rounds}", median(rounds, on_echo, given, bundle), 2, "s")
+
+
+def preview(root: Path, rounds: int) -> Figure:
+    with local_aws() as aws, stack_file("prod", root, aws) as prod:
+        prod.run("preview")  # the first one loads what a warm cloud has loaded
+        taken = [seconds(lambda: prod.run("preview")) for _ in range(rounds)]
+    return Figure(f"pulumi preview of prod, median of {rounds}", statistics.median(taken), 12, "s")
+
+
+def on_moto(given: StackSettings, bundle: Path) -> float:
+    with local_aws("127.77") as aws:
+        return seconds(lambda: run(aws, given, bundle))
+
+
+def on_echo(given: StackSettings, bundle: Path) -> float:
+    with local_aws("127.77") as aws:
+        mocks = Echo(MotoMocks(aws.client))
+        pulumi.runtime.set_mocks(mocks, project="warmfleet", stack=given.environment)
+        return seconds(pulumi.runtime.test(lambda: stack.build(given, bundle) and None))
+
+
+def median(rounds: int, measured: Callable[[StackSettings, Path], float], given: StackSettings, bundle: Path) -> float:
+    return statistics.median(measured(given, bundle) for _ in range(rounds))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    sys.exit(main())
