@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from localcloud.aws.in_process import LocalAws
 from localcloud.cloud_state import CloudState
 from localcloud.environment import pulumi_environment
 from scripts import pulumi_cli
+from tests.real_cli import provider
 from tests.scratch_checkout import ROOT, scratch_checkout
 
 SECONDS = 240
@@ -66,17 +66,6 @@ class StackFile:
         """What the state has."""
         found: list[dict[str, Any]] = json.loads(self.run("stack", "export"))["deployment"].get("resources", [])
         return found
-
-
-@contextlib.contextmanager
-def provider(url: str, backend: Path) -> Iterator[int]:
-    """The stand-in provider as a process; its port."""
-    command = [sys.executable, "-m", "localcloud.provider", "--endpoint", url, "--backend-dir", str(backend)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["port"]
-        process.terminate()
-    assert process.returncode == 0
 
 
 @contextlib.contextmanager

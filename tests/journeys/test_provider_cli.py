@@ -1,30 +1,21 @@
 """The real Pulumi CLI with the stand-in provider and language host, from a first preview to nothing left."""
 
-import contextlib
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from localcloud.aws.in_process import LocalAws, local_aws
 from localcloud.cloud_state import CloudState
 from localcloud.environment import pulumi_environment
 from scripts import pulumi_cli
+from tests.real_cli import MARK, ROOT, SECONDS, CliStack, eventually, provider
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]  # a first run on this machine builds the CLI
-ROOT = Path(__file__).parents[2]
-SECONDS = 60
-MARK = "WARMFLEET_TEST_RUN"
 SECRET = "bm90LWZvci10aGUtc3RhdGUtZmlsZQ=="  # user data is base64
 PROGRAM = """
 import json, pathlib, pulumi, pulumi_aws as aws
@@ -62,77 +53,16 @@ class Raw(pulumi.CustomResource):
 """
 
 
-@dataclass
-class Stack:
-    """One stack of one checkout, and the CLI that works on it."""
-
-    folder: Path
-    environ: dict[str, str]
-    cli: Path
-    aws: LocalAws
+class Stack(CliStack):
+    """One stack of one checkout."""
 
     def write(self, program: str) -> None:
         (self.folder / "__main__.py").write_text(program)
-
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [self.cli, *arguments, "--non-interactive"],
-            cwd=self.folder,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *arguments: str, fails: bool = False) -> str:
-        process = self.start(*arguments)
-        said, _ = process.communicate(timeout=SECONDS)
-        assert (process.returncode != 0) == fails, said
-        return said
-
-    def up(self, *arguments: str, fails: bool = False) -> str:
-        return self.run("up", "--yes", "--skip-preview", *arguments, fails=fails)
 
     def config(self, **settings: str) -> None:
         kinds = {name: "--secret" if value == SECRET else "--plaintext" for name, value in settings.items()}
         given = [part for name, kind in kinds.items() for part in (kind, f"{name}={settings[name]}")]
         self.run("config", "set-all", *given)
-
-    def resources(self) -> dict[str, Any]:
-        """What the state has, by type and name."""
-        exported = json.loads(self.run("stack", "export"))
-        found = exported["deployment"].get("resources", [])
-        return {"::".join(each["urn"].split("::")[2:]).split("$")[-1]: each for each in found}
-
-    def processes(self) -> list[psutil.Process]:
-        """Everything that was started by a CLI here and still runs."""
-        return [each for each in psutil.process_iter() if _marked(each, self.environ[MARK])]
-
-
-def _marked(process: psutil.Process, mark: str) -> bool:
-    try:
-        return process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def eventually(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come true within {SECONDS} s"
-        time.sleep(0.02)
-
-
-@contextlib.contextmanager
-def provider(url: str, backend: Path) -> Iterator[int]:
-    command = [sys.executable, "-m", "localcloud.provider", "--endpoint", url, "--backend-dir", str(backend)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["port"]
-        process.terminate()
-    assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")

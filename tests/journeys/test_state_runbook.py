@@ -1,30 +1,23 @@
 """What docs/runbooks/state.md promises, with the real CLI: locks, a killed `up`, older states, the S3 backend."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from localcloud.aws.in_process import LocalAws, local_aws
+from localcloud.aws.in_process import local_aws
 from localcloud.cloud_state import CloudState
 from localcloud.environment import pulumi_environment
 from scripts import pulumi_cli
+from tests.real_cli import MARK, ROOT, SECONDS, CliStack, eventually, provider
 
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]  # a first run on this machine builds the CLI
-ROOT = Path(__file__).parents[2]
-SECONDS = 60
-MARK = "WARMFLEET_TEST_RUN"
-WAITING = "aws:autoscaling/group:Group::fleet"
 PROGRAM = """
 import pulumi, pulumi_aws as aws
 config = pulumi.Config()
@@ -38,35 +31,8 @@ fleet = aws.autoscaling.Group("fleet", min_size=0, max_size=2, desired_capacity=
 """
 
 
-@dataclass(frozen=True)
-class Stack:
-    """The stack `dev` of a small project, and the CLI that works on it."""
-
-    folder: Path
-    environ: Mapping[str, str]
-    cli: Path
-    aws: LocalAws
-
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [str(self.cli), *arguments, "--non-interactive"],
-            cwd=self.folder,
-            env=dict(self.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *arguments: str, fails: bool = False) -> str:
-        process = self.start(*arguments)
-        said, _ = process.communicate(timeout=SECONDS)
-        assert (process.returncode != 0) == fails, said
-        return said
-
-    def up(self, *arguments: str, fails: bool = False) -> str:
-        return self.run("up", "--yes", "--skip-preview", *arguments, fails=fails)
+class Stack(CliStack):
+    """The stack `dev` of a small project."""
 
     def warmfleet(self, *arguments: str) -> str:
         """A command of ours, in this folder."""
@@ -82,14 +48,6 @@ class Stack:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def state(self) -> Any:
-        return json.loads(self.run("stack", "export"))["deployment"]
-
-    def resource(self, name: str) -> Any:
-        """A resource of the state, by type and name; None if it is not there."""
-        found = {"::".join(each["urn"].split("::")[2:]).split("$")[-1]: each for each in self.state()["resources"]}
-        return found.get(name)
-
     def groups(self) -> list[str]:
         groups = self.aws.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
         return [str(each["AutoScalingGroupName"]) for each in groups]
@@ -100,33 +58,6 @@ class Stack:
         process = self.start("up", "--yes", "--skip-preview")
         eventually(self.groups, "the group exists")
         return process
-
-    def processes(self) -> list[psutil.Process]:
-        return [each for each in psutil.process_iter() if _marked(each, self.environ[MARK])]
-
-
-def _marked(process: psutil.Process, mark: str) -> bool:
-    try:
-        return process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def eventually(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come true within {SECONDS} s"
-        time.sleep(0.02)
-
-
-@contextlib.contextmanager
-def provider(url: str, backend: Path) -> Iterator[int]:
-    command = [sys.executable, "-m", "localcloud.provider", "--endpoint", url, "--backend-dir", str(backend)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["port"]
-        process.terminate()
-    assert process.returncode == 0
 
 
 @pytest.fixture
