@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,28 @@ PACK = "warmfleet"
 
 
 def policies(rules: Sequence[Rule]) -> list[Policy]:
-    """One policy for each rule; those that look at several resources are asked when all are there."""
-    return [_of_stack(each) if each.whole_stack else _of_resource(each) for each in rules]
+    """One policy for each rule; those that look at several resources are asked when all are there.
+
+    At that time the SDK shows outputs, in a preview unknown ones for everything that was not given. The rules are about
+    inputs: the first policy remembers them.
+    """
+    inputs: dict[str, Resource] = {}
+    made = [_of_stack(each, inputs) if each.whole_stack else _of_resource(each, inputs) for each in rules]
+    return [_recorder(inputs), *made]
 
 
-def _of_resource(each: Rule) -> Policy:
+def _recorder(inputs: dict[str, Resource]) -> Policy:
+    def record(args: ResourceValidationArgs, _: ReportViolation) -> None:
+        inputs[args.urn] = Resource(args.resource_type, args.name, _opened(args.props))
+
+    return ResourceValidationPolicy(
+        "inputs", "Remembers the inputs; refuses nothing", record, EnforcementLevel.ADVISORY
+    )
+
+
+def _of_resource(each: Rule, inputs: Mapping[str, Resource]) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        resource = Resource(args.resource_type, args.name, _opened(args.props))
+        resource = inputs[args.urn]
         if each.is_about(resource):
             for finding in judged(each, resource, Stack([resource])):
                 report(f"{finding.message} ({finding.source})", None)
@@ -40,9 +56,9 @@ def _of_resource(each: Rule) -> Policy:
     return ResourceValidationPolicy(each.id.replace("/", "-"), each.description, validate, _level(each))
 
 
-def _of_stack(each: Rule) -> Policy:
+def _of_stack(each: Rule, inputs: Mapping[str, Resource]) -> Policy:
     def validate(args: StackValidationArgs, report: Callable[[str, str | None], None]) -> None:
-        resources = {found.urn: _resource(found) for found in args.resources}
+        resources = {found.urn: _referring(found, inputs[found.urn]) for found in args.resources if found.urn in inputs}
         stack = Stack(resources.values())
         for urn, resource in resources.items():
             if each.is_about(resource):
@@ -52,9 +68,9 @@ def _of_stack(each: Rule) -> Policy:
     return StackValidationPolicy(each.id.replace("/", "-"), each.description, validate, _level(each))
 
 
-def _resource(found: Any) -> Resource:
+def _referring(found: Any, given: Resource) -> Resource:
     behind = {prop: [each.name for each in made] for prop, made in found.property_dependencies.items()}
-    return Resource(found.resource_type, found.name, _opened(found.props), behind)
+    return replace(given, refers_to=behind)
 
 
 def _opened(props: Any) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.provider.errors import UnknownTypeError
-from localcloud.provider.registry import handler_for, handlers, nearest
+from localcloud.provider.registry import handler_for, nearest
 from localcloud.provider.resource import Handler, names
 from localcloud.provider.values import Asset, Properties, has_unknown, paths_in
 
@@ -57,6 +57,11 @@ def problems(token: str, inputs: Properties) -> list[Problem]:
     return sorted(found, key=lambda problem: problem.path)  # the wire keeps no order
 
 
+def sdk_problems(token: str, inputs: Properties) -> list[Problem]:
+    """As `problems`, for any type that the SDK has; raises ImportError or AttributeError for another."""
+    return sorted(_object_problems(arguments_class(token), inputs, ""), key=lambda problem: problem.path)
+
+
 def provider_problems(inputs: Properties) -> list[Problem]:
     """What is wrong with the inputs of an explicit or default `aws` provider.
 
@@ -74,7 +79,8 @@ def import_sparingly() -> None:
     assert spec is not None
     assert spec.submodule_search_locations is not None
     root = Path(next(iter(spec.submodule_search_locations)))
-    for package in ("", *sorted({token.split(":")[1].split("/")[0] for token in handlers()})):
+    packages = {each.name for each in root.iterdir() if (each / "__init__.py").is_file()}
+    for package in ("", *sorted(packages)):
         name = f"{SDK}.{package}".rstrip(".")
         module = sys.modules[name] = types.ModuleType(name)
         module.__path__ = [str(root / package)]
