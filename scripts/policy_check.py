@@ -54,7 +54,7 @@ def document(path: Path) -> Any:
         size = path.stat().st_size
         if size > LARGEST_BYTES:
             raise CommandError(f"{path} has {size} bytes; must be at most {LARGEST_BYTES}: check it in parts", USAGE)
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}", USAGE) from error
     except UnicodeDecodeError as error:

@@ -17,6 +17,7 @@ UNKNOWN_IDS = frozenset(
     }
 )
 SIGNATURE = "4dabf18193072939515e22adb298388d"
+HIDDEN = "[secret]"  # what `pulumi preview --json` prints for one
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  the mark of a secret's envelope
 Place = tuple[str, Any]  # where in the inputs, and what stands there
 
@@ -71,12 +72,13 @@ def number(value: Any) -> float | None:
 
 
 def plain(value: Any) -> Any:
-    """Inputs as they come over Pulumi's wire: secrets opened, sentinels of unknown values as UNKNOWN."""
+    """Inputs as they come over Pulumi's wire: secrets opened; unknown values, files and archives as UNKNOWN."""
     if isinstance(value, str):
         return UNKNOWN if value in UNKNOWN_IDS else value
     if isinstance(value, Mapping):
-        if value.get(SIGNATURE) == SECRET:
-            return plain(value.get("value", UNKNOWN)) if value.get("value") != "[secret]" else UNKNOWN
+        if SIGNATURE in value:
+            opened = value.get("value") if value[SIGNATURE] == SECRET else None
+            return UNKNOWN if opened in (None, HIDDEN) else plain(opened)
         return {key: plain(each) for key, each in value.items() if not key.startswith("__")}
     return [plain(each) for each in value] if isinstance(value, list | tuple) else value
 

@@ -17,6 +17,7 @@ from infra.policies.aws_refuses import messages as m
 from infra.policies.aws_refuses import s3 as s
 from infra.policies.aws_refuses import watching as w
 from infra.policies.resource import UNKNOWN, Resource
+from infra.policies.security import exposure as x
 
 Props = Mapping[str, Any]
 
@@ -32,6 +33,11 @@ class Case:
     others: Sequence[Resource] = ()
     refers_to: Mapping[str, Sequence[str]] = field(default_factory=dict)
     right_others: Sequence[Resource] | None = None
+    group: str = "aws_refuses"
+
+    @property
+    def rule(self) -> str:
+        return f"{self.group}/{self.id}"
 
     def resources(self, props: Props, others: Sequence[Resource]) -> list[Resource]:
         return [Resource(self.type, "subject", props, self.refers_to), *others]
@@ -695,4 +701,66 @@ API_MODEL = [
     ),
 ]
 
-CASES = [*AUTO_SCALING, *EC2, *BALANCERS, *MESSAGES, *STORAGE, *WATCHING, *IDENTITY, *API_MODEL]
+
+def secure(id_: str, type_: str, wrong: Props, right: Props, **more: Any) -> Case:
+    return Case(id_, type_, wrong, right, **more, group="security")
+
+
+FROM = {"ipProtocol": "tcp", "cidrIpv4": "0.0.0.0/0"}
+TOKENS = {"metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit": 1}}
+FRONT = [Resource(b.BALANCER, "front", {"internal": False})]
+TLS_ONLY = statement(Effect="Deny", Condition={"Bool": {"aws:SecureTransport": "false"}}, **EVERYBODY)
+SECURITY = [
+    secure("open-ports", e.INGRESS, {**FROM, "fromPort": 22, "toPort": 22}, {**FROM, "fromPort": 443, "toPort": 443}),
+    secure("open-ports", e.INGRESS, {**FROM, "ipProtocol": "-1"}, {"ipProtocol": "-1", "cidrIpv4": "10.0.0.0/8"}),
+    secure("metadata-tokens", e.TEMPLATE, {"imageId": "ami-1"}, TOKENS),
+    secure(
+        "no-public-address",
+        e.TEMPLATE,
+        {"networkInterfaces": [{"associatePublicIpAddress": "true"}]},
+        {"networkInterfaces": [{"associatePublicIpAddress": "false"}]},
+    ),
+    secure("encrypted-disks", e.TEMPLATE, disk(), disk(encrypted="true")),
+    secure("encrypted-queues", m.QUEUE, {"sqsManagedSseEnabled": False}, {"sqsManagedSseEnabled": True}),
+    secure("public-access", x.PRIVATE, dict.fromkeys(x.BLOCKS[:3], True), dict.fromkeys(x.BLOCKS, True)),
+    secure(
+        "private-buckets",
+        s.BUCKET,
+        {},
+        {},
+        right_others=[Resource(x.PRIVATE, "private", {}, {"bucket": ["subject"]})],
+    ),
+    secure(
+        "buckets-by-tls",
+        s.BUCKET,
+        {},
+        {},
+        others=[Resource(x.BUCKET_POLICY, "policy", {"policy": statement(**EVERYBODY)}, {"bucket": ["subject"]})],
+        right_others=[Resource(x.BUCKET_POLICY, "policy", {"policy": TLS_ONLY}, {"bucket": ["subject"]})],
+    ),
+    secure(
+        "not-for-everybody",
+        m.QUEUE,
+        {"policy": statement(**EVERYBODY)},
+        {"policy": statement(Condition={"ArnEquals": {"aws:SourceArn": "arn:a"}}, **EVERYBODY)},
+    ),
+    secure(
+        "not-everything",
+        i.ROLE_POLICY,
+        {"policy": statement(Action=["s3:*"], Resource="*")},
+        {"policy": statement(Action=["s3:*"], Resource="arn:aws:s3:::models/*")},
+    ),
+    secure("invalid-headers", b.BALANCER, {"internal": True}, {"dropInvalidHeaderFields": True}),
+    secure(
+        "public-http",
+        b.LISTENER,
+        {"protocol": "HTTP", "defaultActions": [{"type": "forward"}]},
+        {"protocol": "HTTP", "defaultActions": [{"type": "redirect"}]},
+        others=FRONT,
+        refers_to={"loadBalancerArn": ["front"]},
+    ),
+    secure("rotated-keys", i.KEY, {"enableKeyRotation": False}, {"enableKeyRotation": True}),
+    secure("logs-that-end", w.LOGS, {"retentionInDays": 0}, {"retentionInDays": 1}),
+]
+
+CASES = [*SECURITY, *AUTO_SCALING, *EC2, *BALANCERS, *MESSAGES, *STORAGE, *WATCHING, *IDENTITY, *API_MODEL]

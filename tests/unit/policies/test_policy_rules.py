@@ -21,7 +21,7 @@ def said(rule: Rule, resources: list[Resource]) -> list[str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.id}-{case.type.rpartition(':')[2]}")
 def test_a_rule_refuses_the_one_and_lets_the_other_through(case: Case) -> None:
-    rule = RULES[f"aws_refuses/{case.id}"]
+    rule = RULES[case.rule]
     assert said(rule, case.resources(case.wrong, case.others)) != []
     others = case.others if case.right_others is None else case.right_others
     assert said(rule, case.resources(case.right, others)) == []
@@ -29,7 +29,7 @@ def test_a_rule_refuses_the_one_and_lets_the_other_through(case: Case) -> None:
 
 def test_every_rule_has_a_case() -> None:
     of_hand = {each.id for each in RULES.values()} - {each.id for each in LIMITS}
-    assert of_hand == {f"aws_refuses/{case.id}" for case in CASES}
+    assert of_hand == {case.rule for case in CASES}
 
 
 def placed(path: str, value: Any) -> Mapping[str, Any]:
@@ -70,7 +70,7 @@ def test_a_limit_holds_at_its_ends_and_not_beyond(rule: Rule) -> None:
 def test_a_rule_names_its_source_and_what_it_wants(rule: Rule) -> None:
     assert re.match(r"https://(docs\.aws\.amazon\.com|github\.com)/\S+", rule.source)
     assert rule.description != rule.id
-    assert re.fullmatch(r"aws_refuses/[a-z0-9-]+", rule.id)
+    assert re.fullmatch(r"(aws_refuses|security|cost)/[a-z0-9-]+", rule.id)
 
 
 def test_ids_are_unique() -> None:
@@ -81,7 +81,7 @@ def test_ids_are_unique() -> None:
 def test_what_is_unknown_is_never_refused_for_its_value(case: Case) -> None:
     """With every single value unknown, a rule may miss a property, never judge one."""
     unknown = dict.fromkeys(case.right, UNKNOWN)
-    rule = RULES[f"aws_refuses/{case.id}"]
+    rule = RULES[case.rule]
     for message in said(rule, case.resources(unknown, [])):
         assert "unknown" not in message
         assert "must be" not in message, message
