@@ -113,6 +113,14 @@ def metrics() -> list[Metric]:
     return [Metric(name) for name in contract.GROUP_METRICS]
 
 
-def group_tags(tags: Mapping[str, str]) -> list[GroupTagArgsDict]:
-    """Tags of a group that every instance of it gets too."""
-    return [{"key": key, "value": value, "propagate_at_launch": True} for key, value in sorted(tags.items())]
+def group_tags(tags: Mapping[str, str], max_hourly_usd: int) -> list[GroupTagArgsDict]:
+    """Tags of a group that every instance of it gets too, and the stack's limit, where rules and people find it."""
+    of_instances: list[GroupTagArgsDict] = [
+        {"key": key, "value": value, "propagate_at_launch": True} for key, value in sorted(tags.items())
+    ]
+    limit: GroupTagArgsDict = {
+        "key": contract.TAG_MAX_HOURLY_USD,
+        "value": str(max_hourly_usd),
+        "propagate_at_launch": False,
+    }
+    return [*of_instances, limit] if max_hourly_usd else of_instances

@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
 )
 
+from infra import hourly_limit as limits
 from infra import setting_mistakes as mistakes
 from infra import setting_rules as rules
 
@@ -167,6 +168,7 @@ class StackSettings(_Frozen):
     deletion_protection: Switch = True
     log_retention_days: Annotated[int, AfterValidator(rules.log_retention)] = Field(default=90, ge=1, le=3653)
     alarm_email: str = Field(default="", pattern=r"^$|^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=200)
+    max_hourly_usd: int = Field(default=0, ge=0, le=99_999)
     monthly_budget_usd: int = Field(default=0, ge=0, le=999_999)
 
     @field_validator("subnet_ids")
@@ -212,6 +214,8 @@ def parse(config: Mapping[str, str], stack: str) -> StackSettings:
         settings = StackSettings.model_validate(values)
     except ValidationError as error:
         problems = [*mistakes.of_values(error.errors(), StackSettings), *problems]
+    if settings is not None:
+        problems += limits.over_limit(settings)
     if problems or settings is None:
         raise SettingsError(mistakes.message(problems, f"Pulumi.{stack}.yaml"))
     return settings

@@ -23,13 +23,12 @@ from infra.components.service_bundle import bundle_version
 from infra.components.work_queue import WorkQueue, WorkQueueArgs
 from infra.foundation import Foundation
 from infra.hourly_cost import estimate
-from infra.order import order
+from infra.order import GATEWAY_VOLUME_GIB, order
 from infra.settings import Model, StackSettings
 from infra.user_data import Boot, render
 from infra.variables import Places, balancer_idle_seconds, gateway_variables, node_variables
 
 BUNDLE_FOLDER = Path(__file__).resolve().parents[1] / "build" / "service"
-GATEWAY_VOLUME_GIB = 16
 
 # Public parameters that name the newest image.
 UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
@@ -82,7 +81,7 @@ class _Stack:
 
     def _cost(self) -> dict[str, Any]:
         """What `pulumi up` prints of money, before the first bill."""
-        cost = estimate(order(self.settings, GATEWAY_VOLUME_GIB))
+        cost = estimate(order(self.settings))
         return {"idle": cost.idle_usd, "most": cost.most_usd, "unpriced": list(cost.unpriced), "note": cost.note}
 
     def _gateways(self, keys: ApiKeys) -> GatewayTier:
@@ -101,6 +100,7 @@ class _Stack:
             drain_seconds=settings.gateway_drain_seconds,
             logs=base.logs,
             tags=tags,
+            max_hourly_usd=settings.max_hourly_usd,
             after=[*base.before_boot(), role],
         )
         user_data = pulumi.Output.all(base.bucket.bucket_name, logs.name, keys.name).apply(
@@ -145,6 +145,7 @@ class _Stack:
             machine=machine,
             node_drain_seconds=self.settings.node_drain_seconds,
             tags=tags,
+            max_hourly_usd=self.settings.max_hourly_usd,
             after=base.before_boot(),
         )
         return GpuFleet(name, args, self.opts)

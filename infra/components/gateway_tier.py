@@ -37,6 +37,7 @@ class GatewayTierArgs:
     drain_seconds: int
     logs: LogBucket
     tags: dict[str, str]
+    max_hourly_usd: int
     after: Sequence[pulumi.Resource]
 
 
@@ -107,6 +108,6 @@ class GatewayTier(pulumi.ComponentResource):
             default_instance_warmup=lifecycle.SETTLED_SECONDS,
             enabled_metrics=lifecycle.metrics(),
             wait_for_capacity_timeout="0",
-            tags=lifecycle.group_tags({**args.tags, "Name": self._name}),
+            tags=lifecycle.group_tags({**args.tags, "Name": self._name}, args.max_hourly_usd),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.after]),
         )

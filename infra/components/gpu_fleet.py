@@ -39,6 +39,7 @@ class GpuFleetArgs:
     machine: Machine
     node_drain_seconds: int
     tags: dict[str, str]
+    max_hourly_usd: int
     after: Sequence[pulumi.Resource]
 
 
@@ -120,7 +121,7 @@ class GpuFleet(pulumi.ComponentResource):
             max_instance_lifetime=lifecycle.LIFETIME_SECONDS,
             default_instance_warmup=lifecycle.SETTLED_SECONDS,
             enabled_metrics=lifecycle.metrics(),
-            tags=lifecycle.group_tags({**args.tags, "Name": name}),
+            tags=lifecycle.group_tags({**args.tags, "Name": name}, args.max_hourly_usd),
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[*args.after, args.role.artifacts], ignore_changes=["desiredCapacity"]
             ),

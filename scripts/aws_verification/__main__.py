@@ -18,7 +18,6 @@ from typing import TextIO
 from infra.hourly_cost import estimate
 from infra.order import order
 from infra.settings import parse
-from infra.stack import GATEWAY_VOLUME_GIB
 from scripts import terminal
 from scripts.aws_session import Aws
 from scripts.aws_verification.preflight import refuse_unready
@@ -82,7 +81,7 @@ def verify(root: Path, account: str, environ: Mapping[str, str]) -> None:
 def costs(root: Path) -> str:
     """One line on money, from the same prices as the output hourlyUsd."""
     settings = parse(config_texts(root, "dev"), "dev")
-    cost = estimate(order(settings, GATEWAY_VOLUME_GIB))
+    cost = estimate(order(settings))
     node = max(line.most_usd for line in cost.lines)
     most = settings.models[0].most_spot_nodes + settings.models[0].most_on_demand_nodes
     about = (cost.idle_usd + node / most) * MINUTES / 60

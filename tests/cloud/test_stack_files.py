@@ -28,6 +28,7 @@ CHANGES: dict[str, Any] = {
     "poll_seconds": {"pointer": 7, "metadata": 3, "discovery": 20, "readiness": 2},
     "log_retention_days": 7,
     "alarm_email": "ops@example.com",
+    "max_hourly_usd": 999,
     "monthly_budget_usd": 321,
 }
 MODEL_CHANGES: dict[str, Any] = {

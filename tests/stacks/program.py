@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Declared:
     parent: str  # URN; empty for the provider
     ignored_changes: tuple[str, ...]
     waits_for: frozenset[str]  # names of the resources that must stand before
+    refers_to: Mapping[str, Sequence[str]]  # the names of those, by the property that they are for
 
 
 @dataclass
@@ -92,7 +93,11 @@ class RecordingMonitor(MockMonitor):
         kind = request.type.rpartition(":")[2]
         ignored = tuple(request.ignoreChanges)
         waits_for = frozenset(urn.rpartition("::")[2] for urn in request.dependencies)
-        declared = Declared(kind, request.type, request.name, inputs, request.parent, ignored, waits_for)
+        refers_to = {
+            name: [urn.rpartition("::")[2] for urn in found.urns]
+            for name, found in request.propertyDependencies.items()
+        }
+        declared = Declared(kind, request.type, request.name, inputs, request.parent, ignored, waits_for, refers_to)
         self._built.declared.append(declared)
         return made
 

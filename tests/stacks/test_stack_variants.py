@@ -10,6 +10,9 @@ from inference_service import contract
 from infra.components.egress import SERVICES
 from infra.components.existing_network import NetworkError
 from infra.components.service_bundle import BundleMissingError
+from infra.policies.resource import Resource, plain
+from infra.policies.rule import findings
+from infra.policies.rules import every_rule
 from localcloud.aws.images import DEEP_LEARNING, UBUNTU
 from localcloud.aws.in_process import LocalAws
 from tests.stacks.program import ROOT, run, stack_settings
@@ -47,6 +50,8 @@ def test_every_committed_stack_file_builds(aws: LocalAws, bundle: Path, path: Pa
     built = run(aws, given, bundle)
     assert set(built.outputs[contract.OUTPUT_FLEETS]) == {model.name for model in given.models}
     assert len(built.groups()) == 2 * len(given.models) + 1
+    declared = [Resource(each.token, each.name, plain(each.inputs), each.refers_to) for each in built.declared]
+    assert findings(every_rule(), declared) == []  # neither refused nor advised against
 
 
 def test_a_bucket_with_models_is_kept_unless_the_stack_says_otherwise(aws: LocalAws, bundle: Path) -> None:

@@ -74,6 +74,7 @@ def test_polls_are_fractions_of_a_second_to_minutes(name: str) -> None:
         ({"subnet_ids": '["subnet-0123456789abcdef0"]'}, "subnet_ids is ['subnet-0123456789abcdef0']; belong to"),
         ({"allowed_cidrs": '["10.0.0.0/8", "10.1.0.0/16"]'}, "overlap: 10.1.0.0/16 lies inside 10.0.0.0/8; take"),
         ({"log_retention_days": "100"}, "log_retention_days is '100'; is none that CloudWatch Logs takes; the nearest"),
+        ({"max_hourly_usd": "1"}, "max_hourly_usd is 1; every group full would cost $"),
         ({"zones": "1"}, "zones is '1'; must be at least 2"),
         ({"egress": "vpn"}, "egress is 'vpn'; must be 'nat', 'nat_per_zone' or 'interface_endpoints'"),
     ],

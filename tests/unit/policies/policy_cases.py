@@ -763,4 +763,14 @@ SECURITY = [
     secure("logs-that-end", w.LOGS, {"retentionInDays": 0}, {"retentionInDays": 1}),
 ]
 
-CASES = [*SECURITY, *AUTO_SCALING, *EC2, *BALANCERS, *MESSAGES, *STORAGE, *WATCHING, *IDENTITY, *API_MODEL]
+
+def limited(most: int, *types: str) -> Props:
+    return {**mixed(*types), "maxSize": most, "tags": [{"key": "warmfleet:max-hourly-usd", "value": "10"}]}
+
+
+COST = [  # g6.xlarge: $0.8048 an hour
+    Case("max-hourly-usd", a.GROUP, limited(13, "g6.xlarge"), limited(12, "g6.xlarge"), group="cost"),
+    Case("unknown-price", a.GROUP, limited(1, "zz9.large"), limited(1, "g6.xlarge"), group="cost"),
+]
+
+CASES = [*COST, *SECURITY, *AUTO_SCALING, *EC2, *BALANCERS, *MESSAGES, *STORAGE, *WATCHING, *IDENTITY, *API_MODEL]
