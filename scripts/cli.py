@@ -15,8 +15,10 @@ from scripts.commands.ask import ask
 from scripts.commands.check import check
 from scripts.commands.doctor import doctor
 from scripts.commands.down import down
+from scripts.commands.drift import drift
 from scripts.commands.env import env
 from scripts.commands.logs import logs
+from scripts.commands.preview import preview
 from scripts.commands.status import status
 from scripts.commands.up import up
 from scripts.exit_codes import FAILED, INTERRUPTED, OK, USAGE, CommandError
@@ -29,7 +31,7 @@ Exit codes: 0 ok, 1 failed, 2 a finding, 64 wrong usage or unreadable input."""
 def build_app() -> typer.Typer:
     """The command with its subcommands."""
     app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    for command in (up, down, env, status, ask, logs, doctor, check):
+    for command in (up, down, env, status, ask, logs, doctor, preview, check, drift):
         app.command()(command)
     app.add_typer(models.app, name="models")
     app.add_typer(backend.app, name="backend")

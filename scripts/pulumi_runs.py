@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from scripts.exit_codes import CommandError
-from scripts.pulumi_events import Update
+from scripts.pulumi_events import NOISE, Update
 from scripts.silence import Silence
 
 SHORT_SECONDS = 60.0
+LOOK_SECONDS = 1800.0  # a refresh of a large stack on AWS asks about each resource
 SILENCE_SECONDS = 120.0  # between two events; locally nothing takes a tenth of that
 STOP_SECONDS = 20.0  # for what is being created at this moment: the CLI writes it into its state, then ends
 
@@ -48,21 +49,50 @@ class Pulumi:
         """Remove the lock of a run that was killed."""
         self._ask("cancel", "--yes", "--stack", stack)
 
-    def up(self, stack: str, report: Report, *, refresh: bool = False) -> Update:
-        """Create and change what the program wants. Raises PulumiError; interrupted, it stops in good order."""
-        return self._update(["up", "--skip-preview", *(["--refresh"] if refresh else []), "--stack", stack], report)
+    def up(self, stack: str, report: Report, *, refresh: bool = False, pack: Path | None = None) -> Update:
+        """Create and change what the program wants. Raises PulumiError; interrupted, it stops in good order.
+
+        Args:
+            pack: a policy pack, whose mandatory rules stop it.
+        """
+        options = [*(["--refresh"] if refresh else []), *(["--policy-pack", str(pack)] if pack else [])]
+        return self._update(["up", "--skip-preview", *options, "--stack", stack], report)
 
     def destroy(self, stack: str, report: Report) -> Update:
         """Delete everything in the stack; the same rules as `up`."""
         return self._update(["destroy", "--skip-preview", "--stack", stack], report)
+
+    def preview(self, stack: str) -> dict[str, Any]:
+        """What `up` would do, as `pulumi preview --json` says it. Raises PulumiError."""
+        return self._look("preview", "--stack", stack)
+
+    def look_for_drift(self, stack: str) -> dict[str, Any]:
+        """What `refresh` would take over, in the same form. Raises PulumiError."""
+        return self._look("refresh", "--preview-only", "--stack", stack)
 
     def remove(self, stack: str) -> None:
         """Forget a stack that has no resources any more, with its history. Raises PulumiError."""
         self._ask("stack", "rm", stack, "--yes", "--preserve-config")
 
     def _ask(self, *arguments: str) -> str:
+        answer = self._answer(SHORT_SECONDS, *arguments)
+        if answer.returncode != 0:
+            raise PulumiError(f"pulumi {' '.join(arguments)}: {plain(answer.stderr)}")
+        return answer.stdout
+
+    def _look(self, *arguments: str) -> dict[str, Any]:
+        """The document that a command prints with --json; what it says of errors, if it fails."""
+        answer = self._answer(LOOK_SECONDS, *arguments, "--json")
+        document = _document(answer.stdout)
+        if answer.returncode != 0 or document is None:
+            said = [each["message"] for each in (document or {}).get("diagnostics", []) if each["severity"] == "error"]
+            useful = [text.strip() for text in dict.fromkeys(said) if not text.lower().startswith(NOISE)]
+            raise PulumiError("\n".join(useful) or f"pulumi {arguments[0]}: {plain(answer.stderr or answer.stdout)}")
+        return document
+
+    def _answer(self, seconds: float, *arguments: str) -> "subprocess.CompletedProcess[str]":
         try:
-            answer = subprocess.run(
+            return subprocess.run(
                 [str(self.path), *arguments, "--non-interactive"],
                 cwd=self.root,
                 env=dict(self.environ),
@@ -70,15 +100,12 @@ class Pulumi:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=SHORT_SECONDS,
+                timeout=seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            text = f"pulumi {' '.join(arguments)} gave no answer within {SHORT_SECONDS:g} s"
+            text = f"pulumi {' '.join(arguments)} gave no answer within {seconds:g} s"
             raise PulumiError(f"{text}; try it yourself in {self.root}") from error
-        if answer.returncode != 0:
-            raise PulumiError(f"pulumi {' '.join(arguments)}: {plain(answer.stderr)}")
-        return answer.stdout
 
     def _update(self, arguments: Sequence[str], report: Report) -> Update:
         update = Update()
@@ -139,6 +166,15 @@ def _follow(child: subprocess.Popen[str], update: Update, report: Report, heard:
             update.take(json.loads(line))
             if text := update.text():
                 report(text)
+
+
+def _document(text: str) -> dict[str, Any] | None:
+    """The JSON object in what the CLI printed: a warning may stand before it."""
+    try:
+        found = json.loads(text[text.index("{") :])
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _hung(verb: str, seconds: float, update: Update) -> str:

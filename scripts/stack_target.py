@@ -13,6 +13,7 @@ from scripts.exit_codes import CommandError
 from scripts.pulumi_cli import PulumiCliError, ensure
 from scripts.pulumi_runs import Pulumi, PulumiError
 from scripts.root import LOCAL_STACK, find_root
+from scripts.stack_files import read
 from scripts.stack_outputs import StackOutputs, parse
 
 NOT_RUNNING = "the local cloud is not running; start it with `make up`"
@@ -52,6 +53,17 @@ def find_cli(root: Path, environ: Mapping[str, str], report: Callable[[str], Non
         return ensure(root, report=report or (lambda text: print(text, file=sys.stderr)), environ=environ)
     except PulumiCliError as error:
         raise CommandError(str(error)) from error
+
+
+def pulumi_of(root: Path, stack: str, environ: Mapping[str, str]) -> Pulumi:
+    """The CLI for a stack, which need not exist yet: for the local cloud, or with the user's own environment.
+
+    Raises:
+        CommandError: no such stack file, no local cloud.
+    """
+    read(root, stack)
+    cli = find_cli(root, environ)
+    return pulumi_for(root, running_cloud(root), environ, cli) if stack == LOCAL_STACK else Pulumi(cli, root, environ)
 
 
 def open_stack(name: str, environ: Mapping[str, str] | None = None, start: Path | None = None) -> StackTarget:

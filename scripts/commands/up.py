@@ -1,4 +1,4 @@
-"""`warmfleet up`: from nothing to an answer, on the local cloud."""
+"""`warmfleet up`: from nothing to an answer on the local cloud, or another stack as its program wants it."""
 
 import os
 import sys
@@ -7,32 +7,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scripts.commands.preview import StackArgument
 from scripts.options import JsonFlag
+from scripts.root import LOCAL_STACK
 
 if TYPE_CHECKING:
     from scripts.up_summary import Summary
 
 WARM_SECONDS = 300.0
 ASK_SECONDS = 60.0
+PACK = Path("infra", "policies")
 
 
 def up(
+    stack: StackArgument = LOCAL_STACK,
     as_json: JsonFlag = False,
-    wait: Annotated[float, typer.Option(min=1, help="Seconds to wait for a warm node.")] = WARM_SECONDS,
+    wait: Annotated[float, typer.Option(min=1, help="Seconds to wait for a warm node (local).")] = WARM_SECONDS,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a stack on AWS is changed.")] = False,
+    lose_data: Annotated[bool, typer.Option("--lose-data", help="Also replace and delete what holds data.")] = False,
 ) -> None:
     """Provision a fleet on the local cloud, publish a model, wake a node and ask it a question.
 
     Run again, it changes nothing and asks again. Interrupted at any moment, the same command goes on.
 
+    With STACK: preview it, refuse what AWS or a rule would refuse and what would lose data, ask, then run `pulumi up`
+    with the policy pack.
+
     Example: warmfleet up
     """
+    if stack != LOCAL_STACK:
+        _other(stack, as_json, yes, lose_data)
+        return
     from scripts import terminal, up_summary
     from scripts.default_model import default_model
     from scripts.local_stack import command_lock
     from scripts.machine_checks import refuse_unfit
     from scripts.progress import Steps
     from scripts.provisioning import provision
-    from scripts.root import LOCAL_STACK, find_root
+    from scripts.root import find_root
     from scripts.serving import QUESTION, ask_it, replace_hopeless, serve, wait_until_warm
     from scripts.settings_check import refuse_mistakes
     from scripts.terminal import writer
@@ -75,3 +87,41 @@ def _show(summary: "Summary") -> None:
         terminal.say(text(summary.url, summary.model))
     state = "done" if summary.changed else "no change"
     terminal.say(f"\n{state} in {sum(step.seconds for step in summary.steps):.1f} s; `make down` removes everything")
+
+
+def _other(stack: str, as_json: bool, yes: bool, lose_data: bool) -> None:
+    """A stack that is not the local one, with the user's own environment."""
+    from scripts import terminal
+    from scripts.commands.preview import as_document, show
+    from scripts.progress import Steps
+    from scripts.root import find_root
+    from scripts.stack_preview import look, refuse
+    from scripts.stack_target import pulumi_of
+
+    root, steps = find_root(Path.cwd()), Steps(sys.stderr)
+    pulumi = pulumi_of(root, stack, os.environ)
+    with steps.step("preview") as step:
+        seen = look(pulumi, stack)
+        step.result = seen.in_words()
+    if not as_json:
+        show(seen)
+    refuse(seen, stack, lose_data)
+    if seen.changes and not yes:
+        _ask(stack)
+    with steps.step("up") as step:
+        update = pulumi.up(stack, step.say, pack=root / PACK)
+        step.result = update.result()
+    if as_json:
+        terminal.print_json({**as_document(stack, seen), "done": update.result()})
+
+
+def _ask(stack: str) -> None:
+    """Return if a person says yes. Raises CommandError."""
+    from scripts import terminal
+    from scripts.exit_codes import USAGE, CommandError
+
+    if not sys.stdin.isatty():
+        raise CommandError(f"nothing was changed: nobody is here to ask; add --yes to change stack {stack}", USAGE)
+    terminal.err().print(f"Change stack {stack}? Type yes: ", end="")
+    if sys.stdin.readline().strip() != "yes":
+        raise CommandError("nothing was changed", USAGE)

@@ -55,15 +55,15 @@ class StackFile:
     def up(self, *arguments: str) -> str:
         return self.run("up", "--yes", "--skip-preview", *arguments)
 
-    def warmfleet(self, *arguments: str, code: int = 0) -> str:
-        """What a command of ours prints; its messages are for people."""
+    def warmfleet(self, *arguments: str, code: int = 0, stream: str = "stdout") -> str:
+        """What a command of ours prints, or says on stderr."""
         command = [sys.executable, "-m", "scripts.cli", *arguments]
         environ = {**self.environ, "PYTHONPATH": str(self.root)}
         done = subprocess.run(
             command, cwd=self.root, env=environ, capture_output=True, text=True, timeout=SECONDS, check=False
         )
         assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+        return done.stdout if stream == "stdout" else done.stderr
 
     def change(self, **settings: Any) -> None:
         """Write settings of the stack; `model` holds members of its first model."""

@@ -12,7 +12,7 @@ from scripts import cli
 from scripts.cli import run
 
 COMMANDS = [
-    ["up"], ["down"], ["env"], ["status"], ["ask"], ["logs"], ["doctor"], ["check"], ["service", "build"],
+    ["up"], ["down"], ["env"], ["status"], ["ask"], ["logs"], ["doctor"], ["check"], ["preview"], ["drift"], ["service", "build"],
     ["backend", "init"], ["models", "publish"], ["models", "list"], ["models", "activate"], ["models", "rollback"],
 ]  # fmt: skip
 NEED_THE_CLOUD = [
