@@ -6,12 +6,13 @@ https://aws.amazon.com/ebs/pricing/, https://aws.amazon.com/kms/pricing/. Reques
 come on top. Spot costs less than on demand, so counting all nodes as on demand bounds the bill from above.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.instance_types import PRICES_OF, lookup
 
 HOURS_A_MONTH = 730
+Price = Callable[[str], float | None]  # of a type, USD an hour
 NAT_USD = 0.045  # 2026-06: https://www.zacfukuda.com/blog/aws-nat-gateway-vs-vpc-endpoint
 ENDPOINT_USD = 0.01  # per zone; the same page
 # Since 2024-02: https://community.aws/content/2c6cKl0W4KQZIO6dWnnDHs1tHSp/aws-to-charge-public-ipv4-addresses
@@ -75,11 +76,12 @@ class HourlyCost:
     lines: tuple[Line, ...] = ()
 
 
-def estimate(order: Order) -> HourlyCost:
-    """Idle and most, and the lines that they are the sums of."""
-    lines = tuple(line for line in _lines(order) if line.most_usd)
+def estimate(order: Order, price: Price | None = None) -> HourlyCost:
+    """Idle and most, and the lines that they are the sums of; `price` of a type takes the place of the file's."""
+    price = price or listed_price
+    lines = tuple(line for line in _lines(order, price) if line.most_usd)
     idle, most = sum(line.idle_usd for line in lines), sum(line.most_usd for line in lines)
-    unpriced = sorted({name for nodes in order.nodes for name in nodes.types if _price(name) is None})
+    unpriced = sorted({name for nodes in order.nodes for name in nodes.types if price(name) is None})
     other = "" if order.region == PRICED_REGION else f", which is not {order.region}"
     note = f"on-demand prices of {PRICED_REGION}{other}, instances as of {PRICES_OF}"
     return HourlyCost(round(idle, 3), round(most, 3), tuple(unpriced), note, lines)
@@ -100,26 +102,27 @@ def way_out_usd(nat_gateways: int, interface_endpoints: int) -> float:
     return nat_gateways * (NAT_USD + PUBLIC_ADDRESS_USD) + interface_endpoints * ENDPOINT_USD
 
 
-def _lines(order: Order) -> Iterator[Line]:
+def _lines(order: Order, price: Price) -> Iterator[Line]:
     yield _constant("load balancer", BALANCER_USD)
     yield _constant("NAT gateways", way_out_usd(order.nat_gateways, 0))
     yield _constant("interface endpoints", way_out_usd(0, order.interface_endpoints))
     yield _constant("KMS keys", order.keys * KEY_USD)
     for nodes in order.nodes:
-        yield _of_nodes(nodes)
+        yield _of_nodes(nodes, price)
 
 
 def _constant(what: str, usd: float) -> Line:
     return Line(what, usd, usd)
 
 
-def _of_nodes(nodes: Nodes) -> Line:
+def _of_nodes(nodes: Nodes, price: Price) -> Line:
     disk = nodes.disk_gib * DISK_USD_PER_GIB
-    each = max((price for name in nodes.types if (price := _price(name)) is not None), default=0) + disk
+    each = max((found for name in nodes.types if (found := price(name)) is not None), default=0) + disk
     pool = nodes.stopped * disk
     return Line("instances of " + ", ".join(nodes.types), nodes.idle * each + pool, nodes.most * each + pool)
 
 
-def _price(name: str) -> float | None:
+def listed_price(name: str) -> float | None:
+    """The file's price of an hour on demand; None where it has none."""
     found = lookup(name)
     return found.on_demand_usd_per_hour if found else None

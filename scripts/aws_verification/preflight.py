@@ -7,11 +7,8 @@ from scripts.aws_session import explained
 from scripts.aws_verification.questions import Clients
 from scripts.exit_codes import CommandError
 from scripts.pulumi_cli import INSTALL_LINE, LEAST_PULUMI, Found, usable
+from scripts.stack_checks import SERVICE_ROLES
 
-SERVICE_ROLES = {
-    "AWSServiceRoleForAutoScaling": "autoscaling.amazonaws.com",
-    "AWSServiceRoleForEC2Spot": "spot.amazonaws.com",
-}
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html
 SESSION_PLUGIN = "session-manager-plugin"
 LANGUAGE_HOST = "pulumi-language-python"

@@ -12,8 +12,9 @@ from scripts import cli
 from scripts.cli import run
 
 COMMANDS = [
-    ["up"], ["down"], ["env"], ["status"], ["ask"], ["logs"], ["doctor"], ["check"], ["preview"], ["drift"], ["service", "build"],
-    ["backend", "init"], ["models", "publish"], ["models", "list"], ["models", "activate"], ["models", "rollback"],
+    ["up"], ["down"], ["env"], ["status"], ["ask"], ["logs"], ["doctor"], ["check"], ["preview"], ["drift"], ["cost"],
+    ["service", "build"], ["backend", "init"], ["models", "publish"], ["models", "list"], ["models", "activate"],
+    ["models", "rollback"],
 ]  # fmt: skip
 NEED_THE_CLOUD = [
     ["env"],
