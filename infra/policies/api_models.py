@@ -94,6 +94,8 @@ def constraints(resource: Resource) -> Iterator[str]:
         shape = shape.member if shape.type_name == "list" else shape
     own = {key: value for key, value in resource.props.items() if (resource.type, key) not in OTHERS}
     nested = NESTED.get(resource.type, {})
+    if "name" in own and (named := _named(shape, resource.type)):
+        yield from _value(shape.members[named], own.pop("name"), "name")
     yield from _structure(shape, {key: value for key, value in own.items() if key not in nested}, "")
     for key, (service, operation) in nested.items():
         for place, value in resource.known(f"{key}[]"):
@@ -138,6 +140,14 @@ def _member(shape: Any, name: str) -> str | None:
     """The member that a property stands for: by its name, or by that in the singular or plural."""
     members, wanted = _members(shape), _normal(name)
     return members.get(wanted) or members.get(f"{wanted}s") or members.get(wanted.removesuffix("s"))
+
+
+@functools.cache
+def _named(shape: Any, token: str) -> str | None:
+    """The member that holds a resource's name, where it is not just Name: AlarmName for a MetricAlarm."""
+    words = re.findall(r"[A-Z][a-z0-9]*", token.rpartition(":")[2])
+    endings = [_normal("".join(words[start:])) + "name" for start in range(len(words))]
+    return next((_members(shape)[each] for end in endings for each in _members(shape) if each.endswith(end)), None)
 
 
 def _structure(shape: Any, value: Mapping[str, Any], at: str) -> Iterator[str]:

@@ -11,8 +11,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pulumi
 from figures import Figure, report
@@ -26,6 +27,7 @@ from localcloud.provider.values import Properties
 from tests.cloud.world import stack_file
 from tests.stacks.program import ROOT, run, stack_settings
 
+RESOURCES = 1000
 FILES = sorted(ROOT.glob("Pulumi.*.yaml"))
 
 
@@ -53,7 +55,7 @@ def main() -> int:
 
 
 def measure(folder: Path, rounds: int) -> Iterator[Figure]:
-    yield preview(folder / "checkout", rounds)
+    yield from previews(folder, rounds)
     bundle = folder / "service"
     bundle.mkdir()
     (bundle / "bundle.tar.gz").write_bytes(b"wheels")
@@ -64,11 +66,42 @@ def measure(folder: Path, rounds: int) -> Iterator[Figure]:
         yield Figure(f"{path.name} on echo mocks, median of {rounds}", median(rounds, on_echo, given, bundle), 2, "s")
 
 
-def preview(root: Path, rounds: int) -> Figure:
-    with local_aws() as aws, stack_file("prod", root, aws) as prod:
+def previews(folder: Path, rounds: int) -> Iterator[Figure]:
+    """Without and with the policy pack in turn; then the same resources, many times over, offline."""
+    with local_aws() as aws, stack_file("prod", folder / "checkout", aws) as prod:
         prod.run("preview")  # the first one loads what a warm cloud has loaded
-        taken = [seconds(lambda: prod.run("preview")) for _ in range(rounds)]
-    return Figure(f"pulumi preview of prod, median of {rounds}", statistics.median(taken), 12, "s")
+        plain, judged = [], []
+        for _ in range(rounds):
+            plain.append(seconds(lambda: prod.run("preview")))
+            judged.append(seconds(lambda: prod.run("preview", "--policy-pack", "infra/policies")))
+        said = prod.run("preview", "--json")
+        file = folder / "resources.json"
+        file.write_text(json.dumps(many(json.loads(said[said.index("{") :])["steps"])))
+        # So many fleets in one stack cost more than its limit, which is a finding.
+        checks = [seconds(lambda: prod.warmfleet("check", str(file), "--json", code=1)) for _ in range(rounds)]
+    without, added = statistics.median(plain), statistics.median(judged) - statistics.median(plain)
+    yield Figure(f"pulumi preview of prod, median of {rounds}", without, 12, "s")
+    yield Figure("what the policy pack adds to it", added, 3, "s")
+    yield Figure(f"warmfleet check of {RESOURCES} resources, median of {rounds}", statistics.median(checks), 2, "s")
+
+
+def many(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A list for `check`: the resources of a preview again and again, each time with other names."""
+    states = [each["newState"] for each in steps if each["newState"].get("custom")]
+    states = [each for each in states if each["type"].startswith("aws:")]
+    return [
+        {
+            "type": state["type"],
+            "name": f"{state['urn'].rpartition('::')[2]}-{number}",
+            "props": state.get("inputs", {}),
+            "propertyDependencies": {
+                key: [f"{urn.rpartition('::')[2]}-{number}" for urn in urns or ()]
+                for key, urns in (state.get("propertyDependencies") or {}).items()
+            },
+        }
+        for number in range(-(-RESOURCES // len(states)))
+        for state in states
+    ][:RESOURCES]
 
 
 def on_moto(given: StackSettings, bundle: Path) -> float:

@@ -72,13 +72,18 @@ def balancer_zones(balancer: Resource, stack: Stack) -> Iterator[str]:
         yield f"subnets lie in {', '.join(map(str, placed))}; each zone may be named once"
 
 
-@rule(BALANCER, source=f"{API}API_LoadBalancerAttribute.html")
+@rule(BALANCER, source=f"{API}API_LoadBalancerAttribute.html", mandatory=False)
 def attributes_of_applications(balancer: Resource) -> Iterator[str]:
-    """What application load balancers alone have."""
+    """What application load balancers alone have; the provider sends nothing of it for others."""
     kind = balancer.get("loadBalancerType", "application")
     for path in ("idleTimeout", "desyncMitigationMode", "clientKeepAlive", "dropInvalidHeaderFields"):
         if balancer.get(path):
             yield from only_with(balancer, path, kind == "application", f"for an application load balancer, not {kind}")
+
+
+@rule(BALANCER, source=f"{API}API_LoadBalancerAttribute.html")
+def access_logs(balancer: Resource) -> Iterator[str]:
+    """Logs want a bucket."""
     if balancer.get("accessLogs.enabled") is True and not balancer.has("accessLogs.bucket"):
         yield "accessLogs.enabled without accessLogs.bucket; name the bucket"
 
@@ -106,18 +111,20 @@ def health_checks(targets: Resource) -> Iterator[str]:
     if isinstance(path, str) and path and protocol in HTTP and not re.fullmatch(r"/\S{0,1023}", path):
         yield f"{base}.path is {shown(path)}; must begin with / and have at most 1024 characters"
     codes = targets.get(f"{base}.matcher")
-    if isinstance(codes, str) and codes and not _codes(codes):
-        yield f"{base}.matcher is {codes!r}; must be codes from 200 to 599, such as 200, 200,202 or 200-299"
+    most = 499 if targets.get("protocol") in HTTP else 599  # of an application load balancer, and of a network one
+    if isinstance(codes, str) and codes and not _codes(codes, most):
+        yield f"{base}.matcher is {codes!r}; must be codes from 200 to {most}, such as 200, 200,202 or 200-299"
     if protocol == "TCP":
         for each in ("path", "matcher"):
             yield from only_with(targets, f"{base}.{each}", False, "for HTTP and HTTPS")
 
 
-def _codes(text: str) -> bool:
-    parts = re.findall(r"\d+", text)
-    return bool(re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", text)) and all(
-        0 <= int(each) <= 599 and (int(each) >= 200 or int(each) <= 99) for each in parts
-    )
+def _codes(text: str, most: int) -> bool:
+    """Codes and ranges of HTTP, or of gRPC, which are below 100."""
+    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", text):
+        return False
+    codes = [int(each) for each in re.findall(r"\d+", text)]
+    return all(200 <= each <= most for each in codes) or all(each <= 99 for each in codes)
 
 
 @rule(TARGETS, source=f"{API}API_TargetGroupAttribute.html")

@@ -65,6 +65,14 @@ def user_data(machine: Resource) -> Iterator[str]:
                 yield f"{place} has {len(raw)} bytes; must be at most {USER_DATA_BYTES}: fetch the rest from S3"
 
 
+@rule(TEMPLATE, source=f"{API}API_CreateLaunchTemplate.html")
+def template_name(template: Resource) -> Iterator[str]:
+    """3 to 128 letters, digits and ( ) . - / _."""
+    name = template.get("name")
+    if isinstance(name, str) and not re.fullmatch(r"[a-zA-Z0-9().\-/_]{3,128}", name):
+        yield f"name is {shown(name)}; must be 3 to 128 letters, digits and ( ) . - / _"
+
+
 @rule(TEMPLATE, source=f"{API}API_RequestLaunchTemplateData.html")
 def type_or_requirements(template: Resource) -> Iterator[str]:
     """An instance type, or requirements on it."""

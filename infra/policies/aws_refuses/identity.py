@@ -220,6 +220,9 @@ def functions(function: Resource) -> Iterator[str]:
             if not function.has(path):
                 yield f"{path} is missing for packageType Zip; give it"
         yield from exactly_one(function, ["code", "s3Bucket"])
+    name = function.get("name")
+    if isinstance(name, str) and len(name) > 64 and not name.startswith("arn:"):
+        yield f"name has {len(name)} characters; must be at most 64"
     layers = list(function.known("layers[]"))
     if len(layers) > 5:
         yield f"layers has {len(layers)} members; must be at most 5"

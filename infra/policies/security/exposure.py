@@ -1,5 +1,7 @@
 """What the internet can reach, and what is stored or sent in the clear.
 
+What is open is refused; what a control wants and is merely not said is advice, since AWS would make it.
+
 Controls: AWS Foundational Security Best Practices, https://docs.aws.amazon.com/securityhub/latest/userguide/fsbp-standard.html
 """
 
@@ -44,7 +46,7 @@ def _ports(ports: tuple[float | None, float | None]) -> str:
     return "all" if None in ports else f"{ports[0]:g} to {ports[1]:g}"
 
 
-@secure(TEMPLATE, source=f"{HUB}ec2-controls.html#ec2-170")
+@secure(TEMPLATE, source=f"{HUB}ec2-controls.html#ec2-170", mandatory=False)
 def metadata_tokens(template: Resource) -> Iterator[str]:
     """Metadata wants a token, and answers no container behind the instance."""
     if template.get("metadataOptions.httpTokens", "optional") != "required":
@@ -62,7 +64,7 @@ def no_public_address(template: Resource) -> Iterator[str]:
             yield f"{place} is true; take it out, and let a load balancer or NAT gateway stand there"
 
 
-@secure(TEMPLATE, source=f"{HUB}ec2-controls.html#ec2-3")
+@secure(TEMPLATE, source=f"{HUB}ec2-controls.html#ec2-3", mandatory=False)
 def encrypted_disks(template: Resource) -> Iterator[str]:
     """Every disk is encrypted."""
     for place, value in template.known(EBS):
@@ -85,14 +87,14 @@ def public_access(block: Resource) -> Iterator[str]:
             yield f"{path} is not true; set it"
 
 
-@secure(BUCKET, source=f"{HUB}s3-controls.html#s3-8")
+@secure(BUCKET, source=f"{HUB}s3-controls.html#s3-8", mandatory=False)
 def private_buckets(bucket: Resource, stack: Stack) -> Iterator[str]:
     """Each bucket says that it is private, whatever the account's default is."""
     if not any(bucket in stack.behind(each, "bucket", BUCKET) for each in stack.of(PRIVATE)):
         yield "no BucketPublicAccessBlock; add one with all four settings true"
 
 
-@secure(BUCKET, source=f"{HUB}s3-controls.html#s3-5")
+@secure(BUCKET, source=f"{HUB}s3-controls.html#s3-5", mandatory=False)
 def buckets_by_tls(bucket: Resource, stack: Stack) -> Iterator[str]:
     """A bucket's policy refuses plain HTTP."""
     policies = [each for each in stack.of(BUCKET_POLICY) if bucket in stack.behind(each, "bucket", BUCKET)]
@@ -122,7 +124,7 @@ def not_everything(resource: Resource) -> Iterator[str]:
             yield f"{place} allows {', '.join(map(str, wide))} on *; name actions, or resources"
 
 
-@secure(BALANCER, source=f"{HUB}elb-controls.html#elb-4")
+@secure(BALANCER, source=f"{HUB}elb-controls.html#elb-4", mandatory=False)
 def invalid_headers(balancer: Resource) -> Iterator[str]:
     """Headers that are none are dropped: they smuggle requests."""
     application = balancer.get("loadBalancerType", "application") == "application"

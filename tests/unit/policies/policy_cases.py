@@ -300,6 +300,7 @@ EC2 = [
         {"userData": base64.b64encode(b"x" * 16384).decode()},
     ),
     Case("user-data", e.TEMPLATE, {"userData": "#!/bin/sh"}, {"userData": UNKNOWN}),
+    Case("template-name", e.TEMPLATE, {"name": "a node"}, {"name": "a/node"}),
     Case("type-or-requirements", e.TEMPLATE, TYPE_AND_REQUIREMENTS, {"instanceType": "c7i.xlarge"}),
     Case(
         "groups-on-an-interface",
@@ -397,6 +398,18 @@ BALANCERS = [
         b.BALANCER,
         {"loadBalancerType": "network", "idleTimeout": 60},
         {"loadBalancerType": "application", "idleTimeout": 60},
+    ),
+    Case(
+        "access-logs",
+        b.BALANCER,
+        {"accessLogs": {"enabled": True}},
+        {"accessLogs": {"enabled": True, "bucket": UNKNOWN}},
+    ),
+    Case(
+        "health-checks",
+        b.TARGETS,
+        {"protocol": "HTTP", "healthCheck": {"matcher": "200-500"}},
+        {"protocol": "HTTP", "healthCheck": {"matcher": "200-499"}},
     ),
     Case(
         "target-kinds",
@@ -683,6 +696,10 @@ IDENTITY = [
 ]
 
 API_MODEL = [
+    Case("api-model", i.FUNCTION, {"name": "f" * 141}, {"name": "f" * 140}),
+    Case("api-model", w.ALARM, {"name": "a" * 256}, {"name": "a" * 255}),
+    Case("api-model", i.ROLE, {"name": "r" * 65}, {"name": "r" * 64}),
+    Case("api-model", a.GROUP, {"name": "g" * 256}, {"name": "g" * 255}),
     Case(
         "api-model",
         e.TEMPLATE,
