@@ -60,3 +60,13 @@ def test_what_the_pack_refuses_is_what_the_check_refuses_and_nothing_is_made(pro
     assert left_in(prod.aws) == before
     found = offline(prod, tmp_path, 1)["violations"]
     assert {(each["resource"], each["message"]) for each in found} == REFUSED
+
+
+def test_advice_is_shown_and_stops_nothing(prod: StackFile, tmp_path: Path) -> None:
+    (prod.root / "infra" / "__main__.py").write_text('import pulumi_aws as aws\naws.cloudwatch.LogGroup("endless")\n')
+    message = "retentionInDays is not given; logs are kept, and billed, for ever"
+    said = prod.run("up", "--yes", *PACK)
+    assert "[advisory]  security-logs-that-end" in said
+    assert message in said
+    (found,) = offline(prod, tmp_path, 0)["violations"]
+    assert (found["message"], found["mandatory"]) == (message, False)
