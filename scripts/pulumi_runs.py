@@ -63,8 +63,8 @@ class Pulumi:
         return self._update(["destroy", "--skip-preview", "--stack", stack], report)
 
     def preview(self, stack: str) -> dict[str, Any]:
-        """What `up` would do, as `pulumi preview --json` says it. Raises PulumiError."""
-        return self._look("preview", "--stack", stack)
+        """What `up` would do, as `pulumi preview --json` says it, unchanged resources too. Raises PulumiError."""
+        return self._look("preview", "--show-sames", "--stack", stack)
 
     def look_for_drift(self, stack: str) -> dict[str, Any]:
         """What `refresh` would take over, in the same form. Raises PulumiError."""

@@ -18,6 +18,8 @@ def check(
 ) -> None:
     """Say what AWS would refuse, by the rules of infra/policies. Asks nobody, changes nothing.
 
+    Of a stack that stands, let the preview show what stays, too: pulumi preview --json --show-sames
+
     Exit codes: 0 nothing mandatory, 1 a mandatory rule is broken, 64 the file cannot be read.
 
     Example: warmfleet check preview.json

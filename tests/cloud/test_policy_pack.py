@@ -35,7 +35,7 @@ def prod(tmp_path: Path) -> Iterator[StackFile]:
 
 def offline(stack: StackFile, tmp_path: Path, code: int) -> Any:
     """What `warmfleet check` says of the stack's preview."""
-    preview, said = tmp_path / "preview.json", stack.run("preview", "--json")
+    preview, said = tmp_path / "preview.json", stack.run("preview", "--json", "--show-sames")
     preview.write_text(said[said.index("{") :])
     return json.loads(stack.warmfleet("check", str(preview), "--json", code=code))
 
