@@ -1,6 +1,6 @@
 # Every target runs a command that you could type. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-failures test-cloud verify-aws lint format bench clean requirements cli bundle .venv
+.PHONY: help up down test test-failures test-cloud audit verify-aws lint format bench clean requirements cli bundle .venv
 
 SETS := infra node gateway uv
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
@@ -15,13 +15,21 @@ down: .venv/ready ## remove every process, file and cloud resource that `make up
 	.venv/bin/warmfleet down
 
 test: .venv/ready cli bundle ## unit, stack, aws and contract tests, and the journey through `make up`
-	.venv/bin/pytest -m "not failures and not cloud"
+	.venv/bin/pytest -m "not failures and not cloud and not audit"
 
 test-failures: .venv/ready cli bundle ## drive `make up` into trouble: altered weights, occupied ports, killed clouds, Ctrl-C
 	.venv/bin/pytest -m failures
 
 test-cloud: .venv/ready cli bundle ## every stack file through the real CLI on the local cloud, from preview to destroy
 	.venv/bin/pytest -m cloud
+
+audit: .venv/ready build/audit/ready ## what scanners find in the four stacks, beside what is accepted with a reason
+	.venv/bin/pytest -m audit
+
+build/audit/ready: requirements/audit.txt
+	.venv/bin/uv venv --quiet --clear build/audit --python .venv/bin/python
+	.venv/bin/uv pip install --quiet --python build/audit/bin/python --require-hashes --requirement requirements/audit.txt
+	@touch $@
 
 verify-aws: .venv/ready bundle ## the first day on a real account and back to nothing, for money; ACCOUNT=its number
 	.venv/bin/python -m scripts.aws_verification --account "$(ACCOUNT)"
@@ -53,6 +61,7 @@ bundle: .venv/ready ## build what nodes install, once per change
 requirements: .venv/ready ## pin requirements/*.in by version and hash; UPGRADE=--upgrade takes the newest versions
 	$(COMPILE) $(UPGRADE) requirements/dev.in --output-file requirements/dev.txt
 	for set in $(SETS); do $(COMPILE) --constraint requirements/dev.txt requirements/$$set.in --output-file requirements/$$set.txt || exit; done
+	$(COMPILE) $(UPGRADE) requirements/audit.in --output-file requirements/audit.txt
 	$(COMPILE) $(UPGRADE) --no-deps requirements/model.in --output-file requirements/model.txt
 
 .venv: .venv/ready ## the virtual environment, when only that is wanted

@@ -19,6 +19,7 @@ def allow_from_group(
     """Members of `source` may connect to members of `into`."""
     aws.vpc.SecurityGroupIngressRule(
         name,
+        description=name,
         security_group_id=into,
         referenced_security_group_id=source,
         ip_protocol="tcp",
@@ -31,7 +32,14 @@ def allow_from_group(
 def allow_from_range(name: str, into: pulumi.Output[str], cidr: str, port: int, opts: pulumi.ResourceOptions) -> None:
     """Addresses of `cidr` may connect to members of `into`."""
     aws.vpc.SecurityGroupIngressRule(
-        name, security_group_id=into, cidr_ipv4=cidr, ip_protocol="tcp", from_port=port, to_port=port, opts=opts
+        name,
+        description=name,
+        security_group_id=into,
+        cidr_ipv4=cidr,
+        ip_protocol="tcp",
+        from_port=port,
+        to_port=port,
+        opts=opts,
     )
 
 
@@ -41,6 +49,7 @@ def allow_to_group(
     """Members of `out_of` may connect to members of `target`."""
     aws.vpc.SecurityGroupEgressRule(
         name,
+        description=name,
         security_group_id=out_of,
         referenced_security_group_id=target,
         ip_protocol="tcp",
@@ -54,6 +63,7 @@ def allow_https_out(name: str, out_of: pulumi.Output[str], opts: pulumi.Resource
     """Members of `out_of` may call AWS, whose addresses change: any address, but this one port."""
     aws.vpc.SecurityGroupEgressRule(
         name,
+        description=name,
         security_group_id=out_of,
         cidr_ipv4="0.0.0.0/0",
         ip_protocol="tcp",
