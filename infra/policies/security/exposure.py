@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from infra.policies.aws_refuses.balancers import BALANCER, LISTENER
-from infra.policies.aws_refuses.ec2 import EBS, INGRESS, OLD_RULE, TEMPLATE
+from infra.policies.aws_refuses.ec2 import EBS, TEMPLATE
 from infra.policies.aws_refuses.identity import IDENTITY_POLICIES, KEY, RESOURCE_POLICIES
 from infra.policies.aws_refuses.messages import QUEUE
 from infra.policies.aws_refuses.s3 import BUCKET
+from infra.policies.aws_refuses.vpc import INGRESS, OLD_RULE
 from infra.policies.aws_refuses.watching import LOGS
 from infra.policies.resource import Resource, Stack, number
 from infra.policies.rule import rule

@@ -15,6 +15,7 @@ from infra.policies.aws_refuses import ec2 as e
 from infra.policies.aws_refuses import identity as i
 from infra.policies.aws_refuses import messages as m
 from infra.policies.aws_refuses import s3 as s
+from infra.policies.aws_refuses import vpc as v
 from infra.policies.aws_refuses import watching as w
 from infra.policies.resource import UNKNOWN, Resource
 from infra.policies.security import exposure as x
@@ -88,7 +89,7 @@ def statement(**given: Any) -> str:
 
 
 TYPE_AND_REQUIREMENTS = {"instanceType": "c7i.xlarge", "instanceRequirements": {"vcpuCount": {"min": 4}}}
-IN_VPC = [Resource(e.VPC, "vpc", {"cidrBlock": "10.7.0.0/16"})]
+IN_VPC = [Resource(v.VPC, "vpc", {"cidrBlock": "10.7.0.0/16"})]
 BUCKET = [Resource(s.BUCKET, "bucket", {})]
 OF_BUCKET = {"bucket": ["bucket"]}
 DISK = {"ebs": {"volumeType": "gp3", "volumeSize": 100}}
@@ -325,12 +326,12 @@ EC2 = [
     Case("volumes", e.TEMPLATE, disk(volumeType="io2"), disk(volumeType="io2", iops=1000)),
     Case("volumes", e.TEMPLATE, disk(kmsKeyId=UNKNOWN), disk(kmsKeyId=UNKNOWN, encrypted="true")),
     Case("volumes", e.VOLUME, {"type": "st1", "size": 124}, {"type": "st1", "size": 125}),
-    Case("network-ranges", e.VPC, {"cidrBlock": "10.0.0.0/15"}, {"cidrBlock": "10.0.0.0/16"}),
-    Case("network-ranges", e.SUBNET, {"cidrBlock": "10.0.0.0/29"}, {"cidrBlock": "10.0.0.0/28"}),
-    Case("network-ranges", e.VPC, {"cidrBlock": "10.0.0.1/16"}, {"cidrBlock": UNKNOWN}),
+    Case("network-ranges", v.VPC, {"cidrBlock": "10.0.0.0/15"}, {"cidrBlock": "10.0.0.0/16"}),
+    Case("network-ranges", v.SUBNET, {"cidrBlock": "10.0.0.0/29"}, {"cidrBlock": "10.0.0.0/28"}),
+    Case("network-ranges", v.VPC, {"cidrBlock": "10.0.0.1/16"}, {"cidrBlock": UNKNOWN}),
     Case(
         "subnet-in-its-vpc",
-        e.SUBNET,
+        v.SUBNET,
         {"cidrBlock": "10.8.0.0/24", "vpcId": UNKNOWN},
         {"cidrBlock": "10.7.9.0/24", "vpcId": UNKNOWN},
         IN_VPC,
@@ -338,51 +339,51 @@ EC2 = [
     ),
     Case(
         "subnet-in-its-vpc",
-        e.SUBNET,
+        v.SUBNET,
         {"cidrBlock": "10.7.0.0/24", "vpcId": UNKNOWN},
         {"cidrBlock": "10.7.1.0/24", "vpcId": UNKNOWN},
-        [*IN_VPC, Resource(e.SUBNET, "other", {"cidrBlock": "10.7.0.0/25"}, {"vpcId": ["vpc"]})],
+        [*IN_VPC, Resource(v.SUBNET, "other", {"cidrBlock": "10.7.0.0/25"}, {"vpcId": ["vpc"]})],
         {"vpcId": ["vpc"]},
     ),
-    Case("security-group-names", e.GROUP, {"name": "sg-nodes"}, {"name": "nodes-sg"}),
-    Case("security-group-names", e.GROUP, {"description": "50 % of the nodes"}, {"description": "traffic of nodes"}),
+    Case("security-group-names", v.GROUP, {"name": "sg-nodes"}, {"name": "nodes-sg"}),
+    Case("security-group-names", v.GROUP, {"description": "50 % of the nodes"}, {"description": "traffic of nodes"}),
     Case(
         "rule-ports",
-        e.INGRESS,
+        v.INGRESS,
         {"ipProtocol": "tcp", "fromPort": 443, "toPort": 80},
         {"ipProtocol": "tcp", "fromPort": 80, "toPort": 443},
     ),
-    Case("rule-ports", e.EGRESS, {"ipProtocol": "-1", "fromPort": 80}, {"ipProtocol": "-1"}),
+    Case("rule-ports", v.EGRESS, {"ipProtocol": "-1", "fromPort": 80}, {"ipProtocol": "-1"}),
     Case(
         "rule-sides",
-        e.INGRESS,
+        v.INGRESS,
         {"cidrIpv4": "10.0.0.0/8", "referencedSecurityGroupId": UNKNOWN},
         {"referencedSecurityGroupId": UNKNOWN},
     ),
-    Case("old-rule-sides", e.OLD_RULE, {"protocol": "tcp"}, {"protocol": "tcp", "self": True}),
-    Case("whole-ranges", e.INGRESS, {"cidrIpv4": "10.0.0.5/8"}, {"cidrIpv4": "10.0.0.5/32"}),
+    Case("old-rule-sides", v.OLD_RULE, {"protocol": "tcp"}, {"protocol": "tcp", "self": True}),
+    Case("whole-ranges", v.INGRESS, {"cidrIpv4": "10.0.0.5/8"}, {"cidrIpv4": "10.0.0.5/32"}),
     Case(
         "endpoint-kinds",
-        e.ENDPOINT,
+        v.ENDPOINT,
         {"serviceName": "com.amazonaws.us-east-1.sqs"},
         {"serviceName": "com.amazonaws.us-east-1.s3", "routeTableIds": [UNKNOWN]},
     ),
     Case(
         "endpoint-kinds",
-        e.ENDPOINT,
+        v.ENDPOINT,
         {"vpcEndpointType": "Interface", "routeTableIds": [UNKNOWN]},
         {"vpcEndpointType": "Interface", "subnetIds": [UNKNOWN], "privateDnsEnabled": True},
     ),
-    Case("nat-addresses", e.NAT, {"subnetId": UNKNOWN}, {"subnetId": UNKNOWN, "allocationId": UNKNOWN}),
+    Case("nat-addresses", v.NAT, {"subnetId": UNKNOWN}, {"subnetId": UNKNOWN, "allocationId": UNKNOWN}),
     Case(
         "flow-logs",
-        e.FLOW_LOG,
+        v.FLOW_LOG,
         {"vpcId": UNKNOWN, "trafficType": "ALL", "logDestination": UNKNOWN},
         {"vpcId": UNKNOWN, "trafficType": "ALL", "logDestination": UNKNOWN, "iamRoleArn": UNKNOWN},
     ),
     Case(
         "routes",
-        e.ROUTE,
+        v.ROUTE,
         {"destinationCidrBlock": "0.0.0.0/0", "gatewayId": UNKNOWN, "natGatewayId": UNKNOWN},
         {"destinationCidrBlock": "0.0.0.0/0", "natGatewayId": UNKNOWN},
     ),
@@ -646,7 +647,7 @@ WATCHING = [
 EVERYBODY = {"Principal": "*", "Resource": "*"}
 IDENTITY = [
     Case("tags", i.ROLE, {"tags": {"aws:owner": "me"}}, {"tags": {"owner": "me"}}),
-    Case("tags", e.VPC, {"tags": {str(n): "" for n in range(51)}}, {"tags": {str(n): "" for n in range(50)}}),
+    Case("tags", v.VPC, {"tags": {str(n): "" for n in range(51)}}, {"tags": {str(n): "" for n in range(50)}}),
     Case("tags", a.GROUP, {"tags": [{"key": "k" * 129, "value": ""}]}, {"tags": [{"key": "k" * 128, "value": ""}]}),
     Case("resource-policies", m.QUEUE, {"policy": statement(Resource="*")}, {"policy": statement(**EVERYBODY)}),
     Case("resource-policies", i.KEY, {"policy": "{"}, {"policy": UNKNOWN}),
@@ -728,8 +729,8 @@ TOKENS = {"metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit
 FRONT = [Resource(b.BALANCER, "front", {"internal": False})]
 TLS_ONLY = statement(Effect="Deny", Condition={"Bool": {"aws:SecureTransport": "false"}}, **EVERYBODY)
 SECURITY = [
-    secure("open-ports", e.INGRESS, {**FROM, "fromPort": 22, "toPort": 22}, {**FROM, "fromPort": 443, "toPort": 443}),
-    secure("open-ports", e.INGRESS, {**FROM, "ipProtocol": "-1"}, {"ipProtocol": "-1", "cidrIpv4": "10.0.0.0/8"}),
+    secure("open-ports", v.INGRESS, {**FROM, "fromPort": 22, "toPort": 22}, {**FROM, "fromPort": 443, "toPort": 443}),
+    secure("open-ports", v.INGRESS, {**FROM, "ipProtocol": "-1"}, {"ipProtocol": "-1", "cidrIpv4": "10.0.0.0/8"}),
     secure("metadata-tokens", e.TEMPLATE, {"imageId": "ami-1"}, TOKENS),
     secure(
         "no-public-address",
