@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help up down test test-failures test-cloud audit verify-aws lint format bench clean requirements cli bundle .venv
 
-SETS := infra node gateway uv
+SETS := infra node gateway converge ansible uv
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 help: ## list the targets
@@ -14,7 +14,7 @@ up: .venv/ready ## from nothing to an answer: provision a fleet on the local clo
 down: .venv/ready ## remove every process, file and cloud resource that `make up` made
 	.venv/bin/warmfleet down
 
-test: .venv/ready cli bundle ## unit, stack, aws and contract tests, and the journey through `make up`
+test: .venv/ready cli bundle build/ansible/ready ## unit, stack, aws and contract tests, and the journey through `make up`
 	.venv/bin/pytest -m "not failures and not cloud and not audit"
 
 test-failures: .venv/ready cli bundle ## drive `make up` into trouble: altered weights, occupied ports, killed clouds, Ctrl-C
@@ -29,6 +29,11 @@ audit: .venv/ready build/audit/ready ## what scanners find in the four stacks, b
 build/audit/ready: requirements/audit.txt
 	.venv/bin/uv venv --quiet --clear build/audit --python .venv/bin/python
 	.venv/bin/uv pip install --quiet --python build/audit/bin/python --require-hashes --requirement requirements/audit.txt
+	@touch $@
+
+build/ansible/ready: requirements/ansible.txt
+	.venv/bin/uv venv --quiet --clear build/ansible --python .venv/bin/python
+	.venv/bin/uv pip install --quiet --python build/ansible/bin/python --require-hashes --requirement requirements/ansible.txt
 	@touch $@
 
 verify-aws: .venv/ready bundle ## the first day on a real account and back to nothing, for money; ACCOUNT=its number

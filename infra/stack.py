@@ -172,11 +172,11 @@ class _Stack:
 
     def _gateway_boot(self, places: Places) -> str:
         variables = gateway_variables(self.settings, places, self.base.bundle.version)
-        return render(Boot(contract.ROLE_GATEWAY, variables, self.settings.gateway_drain_seconds))
+        return render(Boot(contract.ROLE_GATEWAY, variables))
 
     def _node_boot(self, model: Model, places: Places) -> str:
         variables = node_variables(self.settings, model, places, self.base.bundle.version)
-        return render(Boot(contract.ROLE_NODE, variables, self.settings.node_drain_seconds))
+        return render(Boot(contract.ROLE_NODE, variables))
 
     def _image(self, parameter: str) -> pulumi.Output[str]:
         found = aws.ssm.get_parameter_output(name=parameter, opts=self.base.ask)

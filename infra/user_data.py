@@ -1,4 +1,4 @@
-"""The script of an instance's first boot: fetch the service bundle, check it, install it without an index, start it.
+"""The script of an instance's first boot: fetch the service bundle, check it, and apply the playbook that is in it.
 
 cloud-init runs it once, as root (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html). The image brings
 bash, curl 8 and Python 3.12 (Ubuntu 24.04); nothing is fetched from anywhere but the stack's own bucket. What the
@@ -7,8 +7,9 @@ script relies on:
 - S3 takes path-style requests: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
 - S3 wants x-amz-content-sha256, and every x-amz- header signed; curl signs all headers that it is given:
   https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, https://curl.se/docs/manpage.html
-- systemd reads single quotes in an EnvironmentFile as bash does, and by default sends SIGTERM to the engine as well:
-  https://man7.org/linux/man-pages/man5/systemd.exec.5.html, https://man7.org/linux/man-pages/man5/systemd.kill.5.html
+- systemd reads single quotes in an EnvironmentFile as bash does:
+  https://man7.org/linux/man-pages/man5/systemd.exec.5.html
+- `python -m ansible playbook` is ansible-playbook: ansible-core has it since 2.10, for where no script is on PATH.
 - pip installs with --target even where Python is managed by the distribution:
   https://packaging.python.org/en/latest/specifications/externally-managed-environments/
 """
@@ -22,7 +23,7 @@ from inference_service import contract
 
 MOST_BYTES = 16 * 1024  # AWS refuses more, counted before base64: EC2 user guide, page above
 TEMPLATE = Path(__file__).with_name("first_boot.sh")
-STOP_MARGIN_SECONDS = 15  # from the end of draining to SIGKILL
+PROGRAMS = Path(__file__).parents[1] / "ansible" / "roles" / "service" / "files"
 
 
 class UserDataError(ValueError):
@@ -40,18 +41,16 @@ class Places:
     """Folders on the instance, and its Python; absolute paths of letters that bash and systemd leave alone."""
 
     configuration: str = "/etc/warmfleet"
-    releases: str = "/opt/warmfleet"
-    units: str = "/etc/systemd/system"
+    home: str = "/opt/warmfleet"
     python: str = "/usr/bin/python3"
 
 
 @dataclass(frozen=True)
 class Boot:
-    """What differs between first boots: the role (contract.ROLE_*), its variables, and how long it may drain."""
+    """What differs between first boots: the role (contract.ROLE_*) and its variables."""
 
     role: str
     variables: Mapping[str, str]
-    drain_seconds: int
 
 
 def render(boot: Boot, places: Places = Places()) -> str:
@@ -65,13 +64,18 @@ def render(boot: Boot, places: Places = Places()) -> str:
         variables="\n".join([contract.VARIABLES_BEGIN, *lines, contract.VARIABLES_END]),
         role=boot.role,
         services=contract.SERVICES_PREFIX.rstrip("/"),
-        stop_seconds=boot.drain_seconds + STOP_MARGIN_SECONDS,
+        unpack_bundle=_program("unpack_bundle"),
+        install_release=_program("install_release"),
         **asdict(places),
     )
     if (size := len(text.encode())) > MOST_BYTES:
         longest = max(boot.variables, key=lambda name: len(boot.variables[name]))
         raise UserDataError(f"user data of {size} bytes is above EC2's {MOST_BYTES}; the longest value is {longest}")
     return text
+
+
+def _program(name: str) -> str:
+    return (PROGRAMS / f"{name}.py").read_text(encoding="utf-8").rstrip("\n")
 
 
 def _quoted(name: str, value: str) -> str:

@@ -1,7 +1,7 @@
-"""Builds the service bundle: the program uploads it; each node verifies it and installs it without a package index.
+"""Builds the service bundle: the program uploads it; each node verifies it and configures itself with what is in it.
 
-`build/service/bundle.tar.gz` holds wheels and requirements; `manifest.json` lists each file with its SHA-256. The
-version of the service is the SHA-256 of that manifest.
+`build/service/bundle.tar.gz` holds wheels, requirements, playbooks and roles; `manifest.json` lists each file with its
+SHA-256. The version of the service is the SHA-256 of that manifest.
 """
 
 import contextlib
@@ -35,6 +35,9 @@ __all__ = ["ARCHIVE", "MANIFEST", "BundleError", "build"]
 
 FORMAT = 1
 ROLES = ("gateway", "node")
+CONVERGE = "converge"  # ansible-core, which applies the rest
+PLAYBOOKS = "ansible"
+NOT_ON_NODES = ("README.md", "inventory", ".ansible", "__pycache__")
 ARCHIVE = "bundle.tar.gz"
 MANIFEST = "manifest.json"
 STAMP = ".inputs.json"
@@ -60,14 +63,14 @@ def build(root: Path, out: Path, *, report: Report, environ: Mapping[str, str] |
     inputs = _inputs(root)
     if finished := _finished(out, inputs):
         return finished
-    sets = {role: parse_pins(root / "requirements" / f"{role}.txt") for role in ROLES}
+    sets = {name: parse_pins(root / "requirements" / f"{name}.txt") for name in (*ROLES, CONVERGE)}
     wheels = pinned_wheels(union(sets.values()), cache_home(environ), report=report, environ=environ)
     report(f"service bundle: packing {len(wheels) + 1} wheels")
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".pack-", dir=out) as temporary:
             own = own_wheel(root, Path(temporary), environ)
-            version = _pack(out, Path(temporary), sets, wheels, own, inputs)
+            version = _pack(out, Path(temporary), sets, wheels, own, playbooks(root), inputs)
     except OSError as error:
         raise BundleError(f"the service bundle cannot be written to {out}: {error.strerror}") from error
     report(f"service bundle: version {version[:12]}, {(out / ARCHIVE).stat().st_size / 1e6:.0f} MB")
@@ -78,7 +81,8 @@ def _inputs(root: Path) -> str:
     """A hash of everything that decides the bundle's bytes, this builder included."""
     service = root / "inference_service"
     here = Path(__file__).parent
-    named = {f"requirements/{role}.txt": root / "requirements" / f"{role}.txt" for role in ROLES}
+    named = {f"requirements/{name}.txt": root / "requirements" / f"{name}.txt" for name in (*ROLES, CONVERGE)}
+    named |= playbooks(root)
     named |= {"builder/bundle": here / "service_bundle.py", "builder/wheels": here / "service_wheels.py"}
     named |= {str(path.relative_to(root)): path for path in [service / "pyproject.toml", *service.rglob("*.py")]}
     digest = hashlib.sha256(f"{FORMAT} hatchling {importlib.metadata.version('hatchling')}\n".encode())
@@ -99,14 +103,28 @@ def _finished(out: Path, inputs: str) -> str | None:
     return None
 
 
+def playbooks(root: Path) -> dict[str, Path]:
+    """Path in the bundle and file of everything in `ansible/` that an instance needs: not what only operators use."""
+    files = sorted(path for path in (root / PLAYBOOKS).rglob("*") if path.is_file())
+    relative = {str(path.relative_to(root)): path for path in files}
+    return {name: path for name, path in relative.items() if not set(Path(name).parts) & set(NOT_ON_NODES)}
+
+
 def _pack(
-    out: Path, temporary: Path, sets: Mapping[str, list[Pin]], wheels: Mapping[Path, str], own: Path, inputs: str
+    out: Path,
+    temporary: Path,
+    sets: Mapping[str, list[Pin]],
+    wheels: Mapping[Path, str],
+    own: Path,
+    configuration: Mapping[str, Path],
+    inputs: str,
 ) -> str:
     every = {**wheels, own: file_hash(own)}
-    files = {f"wheels/{wheel.name}": wheel for wheel in every}
-    for role, pins in sets.items():
-        files[f"requirements/{role}.txt"] = temporary / f"{role}.txt"
-        files[f"requirements/{role}.txt"].write_text(requirements(pins, wheels, own, every[own]), encoding="utf-8")
+    files = {f"wheels/{wheel.name}": wheel for wheel in every} | dict(configuration)
+    for name, pins in sets.items():
+        files[f"requirements/{name}.txt"] = temporary / f"{name}.txt"
+        ours = {own: every[own]} if name in ROLES else {}
+        files[f"requirements/{name}.txt"].write_text(requirements(pins, wheels, ours), encoding="utf-8")
     archive = temporary / ARCHIVE
     _write_archive(archive, files)
     (temporary / MANIFEST).write_text(manifest(files, archive), encoding="utf-8")
@@ -120,11 +138,11 @@ def _pack(
     return stamp.version
 
 
-def requirements(pins: list[Pin], wheels: Mapping[Path, str], own: Path, own_sha256: str) -> str:
-    """The pins of one role, with the hashes of the bundled wheels alone, and our own wheel."""
-    version = own.name.split("-")[1]
+def requirements(pins: list[Pin], wheels: Mapping[Path, str], own: Mapping[Path, str]) -> str:
+    """The pins of one set, with the hashes of the bundled wheels alone, and our own wheel if it is given."""
     lines = [pin.line(hashes) for pin in pins if (hashes := hashes_of(pin, wheels))]
-    return "".join([*lines, f"{OWN_NAME}=={version} \\\n    --hash=sha256:{own_sha256}\n"])
+    ours = [f"{OWN_NAME}=={each.name.split('-')[1]} \\\n    --hash=sha256:{sha256}\n" for each, sha256 in own.items()]
+    return "".join([*lines, *ours])
 
 
 def manifest(files: Mapping[str, Path], archive: Path) -> str:

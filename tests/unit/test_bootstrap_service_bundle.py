@@ -66,6 +66,10 @@ def project(tmp_path: Path) -> SimpleNamespace:
 
     (root / "requirements").mkdir()
     (root / "requirements" / "gateway.txt").write_text(pin("shared-part", shared))
+    (root / "requirements" / "converge.txt").write_text(pin("shared-part", shared))
+    (root / "ansible" / "roles").mkdir(parents=True)
+    (root / "ansible" / "boot.yml").write_text("[]\n")
+    (root / "ansible" / "README.md").write_text("for operators\n")
     (root / "requirements" / "node.txt").write_text(pin("engine-part", *engine) + pin("shared-part", shared))
     environ = {
         "PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"),

@@ -34,12 +34,9 @@ def settings(extra_arguments: tuple[str, ...] = ()) -> StackSettings:
 
 
 def boots(given: StackSettings) -> list[Boot]:
-    nodes = [
-        Boot(contract.ROLE_NODE, node_variables(given, model, NODE_PLACES, VERSION), given.node_drain_seconds)
-        for model in given.models
-    ]
+    nodes = [Boot(contract.ROLE_NODE, node_variables(given, model, NODE_PLACES, VERSION)) for model in given.models]
     gateway = gateway_variables(given, GATEWAY_PLACES, VERSION)
-    return [*nodes, Boot(contract.ROLE_GATEWAY, gateway, given.gateway_drain_seconds)]
+    return [*nodes, Boot(contract.ROLE_GATEWAY, gateway)]
 
 
 def read_by_bash(script: str, folder: Path) -> dict[str, str]:
@@ -65,7 +62,7 @@ def test_what_a_service_needs_is_read_alike_by_bash_and_the_local_cloud(tmp_path
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_value_stays_itself_whatever_it_means_to_a_shell(tmp_path: Path, value: str) -> None:
-    script = render(Boot(contract.ROLE_NODE, {contract.VAR_MODEL: value}, 100))
+    script = render(Boot(contract.ROLE_NODE, {contract.VAR_MODEL: value}))
     assert read_variables(script) == read_by_bash(script, tmp_path) == {contract.VAR_MODEL: value}
     assert list(tmp_path.iterdir()) == []
 
@@ -81,7 +78,7 @@ def test_each_script_is_a_script_and_fits_into_ec2() -> None:
 @pytest.mark.parametrize("value", ["it's", "two\nlines", "\r", "\x00", "\x1b[0m", "\u2028"])
 def test_what_cannot_be_quoted_is_refused_with_its_name(value: str) -> None:
     with pytest.raises(UserDataError, match="WARMFLEET_MODEL="):
-        render(Boot(contract.ROLE_NODE, {contract.VAR_MODEL: value}, 100))
+        render(Boot(contract.ROLE_NODE, {contract.VAR_MODEL: value}))
 
 
 def test_no_setting_can_hold_what_cannot_be_quoted() -> None:
@@ -93,4 +90,4 @@ def test_no_setting_can_hold_what_cannot_be_quoted() -> None:
 
 def test_a_script_above_ec2s_limit_is_refused_and_names_the_longest_value() -> None:
     with pytest.raises(UserDataError, match=rf"above EC2's {MOST_BYTES}; the longest value is WARMFLEET_VLLM"):
-        render(Boot(contract.ROLE_NODE, {contract.VAR_VLLM: "x" * MOST_BYTES, contract.VAR_MODEL: "m"}, 100))
+        render(Boot(contract.ROLE_NODE, {contract.VAR_VLLM: "x" * MOST_BYTES, contract.VAR_MODEL: "m"}))

@@ -38,7 +38,7 @@ def boot(aws: LocalAws) -> Boot:
     version = hashlib.sha256(objects["manifest.json"]).hexdigest()
     upload(aws, version, objects)
     variables = gateway_variables(SETTINGS, PLACES, version)
-    return Boot(contract.ROLE_GATEWAY, variables, SETTINGS.gateway_drain_seconds)
+    return Boot(contract.ROLE_GATEWAY, variables)
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,14 @@
-"""An instance of the local AWS before its first boot: its root is a folder, systemd and useradd are recorders."""
+"""An instance of the local AWS before its first boot: its root is a folder; systemd and the playbook are recorders.
 
-import contextlib
+What the playbook does needs root: tests/nodes has it on real hosts.
+"""
+
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
-import time
 import urllib.request
 import venv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,6 @@ PLACES = Names(
 ROLE = "gateway-role"
 # Adds its command line to $CALLS in one write, for two of them run at once: a NUL after each word, then a separator.
 STUB = '#!/bin/sh\nprintf "%s\\0" "${0##*/}" "$@" "$(printf "\\036")" >>"$CALLS"\n'
-ASSIGNMENT = re.compile(r"([A-Z_]+)='([^']*)'")
 
 
 @dataclass(frozen=True)
@@ -42,33 +39,33 @@ class Machine:
 
     @property
     def places(self) -> Places:
-        folders = (self.root / name for name in ("etc/warmfleet", "opt/warmfleet", "etc/systemd/system"))
+        folders = (self.root / name for name in ("etc/warmfleet", "opt/warmfleet"))
         return Places(*map(str, folders), str(self.root / "python" / "bin" / "python3"))
 
     @property
-    def releases(self) -> Path:
-        return self.root / "opt" / "warmfleet"
+    def bundles(self) -> Path:
+        return self.root / "opt" / "warmfleet" / "bundles"
 
     @property
-    def unit(self) -> Path:
-        return self.root / "etc" / "systemd" / "system" / "warmfleet.service"
+    def configured(self) -> Path:
+        """What the playbook writes last."""
+        return self.root / "etc" / "warmfleet" / "configured"
 
     @property
     def environment_file(self) -> Path:
         return self.root / "etc" / "warmfleet" / "service.env"
 
     def prepare(self) -> None:
-        """As the image comes: a Python without packages, a folder for units, no user of ours."""
-        (self.root / "etc" / "systemd" / "system").mkdir(parents=True)
-        (self.root / "tools").mkdir()
+        """As the image comes: a Python without packages."""
+        (self.root / "tools").mkdir(parents=True)
         venv.create(self.root / "python", with_pip=False, symlinks=True)
         tools = {"systemctl": "", "curl": f'exec {shutil.which("curl")} "$@"\n'}
-        tools |= {"useradd": ': >"$CALLS.user"\n', "id": '[ -e "$CALLS.user" ]\n'}
         for name, more in tools.items():
             self._tool(self.root / "tools" / name, STUB + more)
         python = self.root / "python" / "bin" / "python3"
         python.rename(python.with_name("real-python3"))
-        self._tool(python, STUB + f'exec {python.with_name("real-python3")} "$@"\n')
+        play = '[ "$2 $3" = "ansible playbook" ] && { [ -d "$PYTHONPATH/ansible" ] && [ -f "$4" ]; exit; }\n'
+        self._tool(python, STUB + play + f'exec {python.with_name("real-python3")} "$@"\n')
 
     @staticmethod
     def _tool(path: Path, text: str) -> None:
@@ -91,19 +88,6 @@ class Machine:
         script.write_text(render(boot, self.places))
         command = ["bash", str(script)]
         return subprocess.run(command, env=self.environ(), capture_output=True, text=True, timeout=100, check=False)
-
-    @contextlib.contextmanager
-    def started(self, folder: Path) -> Iterator["Process"]:
-        """The service as its unit starts it, writing to `folder` alone; ended afterwards whatever happens."""
-        unit, log = Unit.read(self.unit), folder / "log"
-        environ = self.environ() | unit.environ() | {contract.VAR_DATA_DIR: str(folder / "data")}
-        with log.open("wb") as output:
-            service = subprocess.Popen(unit.command(), env=environ, cwd="/", stdout=output, stderr=output)
-        try:
-            yield Process(service, log, int(unit.options["TimeoutStopSec"]))
-        finally:
-            service.kill()
-            service.wait()
 
     def calls(self) -> list[list[str]]:
         """Every recorded command line, in order."""
@@ -152,62 +136,3 @@ def launched(aws: LocalAws, s3: str, root: Path) -> Machine:
 def upload(aws: LocalAws, version: str, objects: dict[str, Any]) -> None:
     for name, body in objects.items():
         aws.client("s3").put_object(Bucket=BUCKET, Key=contract.service_prefix(version) + name, Body=body)
-
-
-@dataclass(frozen=True)
-class Process:
-    """A started service."""
-
-    process: "subprocess.Popen[bytes]"
-    log: Path
-    stop_seconds: int
-
-    def answer(self, url: str) -> int:
-        """The status of its first answer."""
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                with urllib.request.urlopen(url, timeout=5) as answer:
-                    return int(answer.status)
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError(self.log.read_text())
-
-    def stop(self) -> int:
-        """As systemd does it; the exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(self.stop_seconds)
-
-
-@dataclass(frozen=True)
-class Unit:
-    """The parts of a systemd unit that decide how the service runs."""
-
-    options: dict[str, str]
-
-    @classmethod
-    def read(cls, path: Path) -> "Unit":
-        lines = [line.partition("=") for line in path.read_text().splitlines() if line[:1] not in ("", "#", "[")]
-        assert len({name for name, _, _ in lines}) == len(lines)  # a later line would replace or extend an earlier one
-        return cls({name: text for name, _, text in lines})
-
-    def environ(self) -> dict[str, str]:
-        """Environment= and EnvironmentFile=, the second over the first (systemd.exec(5)), and systemd's own PATH.
-
-        Only what bash and systemd read alike is accepted in the file: comments and NAME='value'.
-        """
-        assert "%" not in self.options["Environment"]  # a specifier to systemd
-        given = dict(pair.split("=", 1) for pair in self.options["Environment"].split())
-        for line in Path(self.options["EnvironmentFile"]).read_text().splitlines():
-            if line[:1] in ("#", ""):
-                assert not line.endswith("\\")
-                continue
-            found = ASSIGNMENT.fullmatch(line)
-            assert found is not None, line
-            given[found[1]] = found[2]
-        return {"PATH": os.defpath, **given}
-
-    def command(self) -> list[str]:
-        assert not set("%$\\'\"") & set(self.options["ExecStart"])
-        return self.options["ExecStart"].split()

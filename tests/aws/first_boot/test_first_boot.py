@@ -1,21 +1,17 @@
-"""The first boot of a gateway: the real service bundle, from the local AWS, installed and started as systemd would.
-
-tests/unit/test_user_data.py holds the script to its rules with a small bundle.
-"""
+"""The first boot of a gateway: the real service bundle, from the local AWS, verified, and its playbook applied."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from inference_service import contract
 from inference_service.gateway.settings import read_settings as gateway_settings
 from inference_service.node.settings import read_settings as node_settings
-from infra.user_data import STOP_MARGIN_SECONDS, Boot
+from infra.user_data import Boot
 from infra.variables import gateway_variables, node_variables
 from tests.aws.first_boot.cases import NEEDS, OBJECTS, SETTINGS
 from tests.aws.first_boot.door import SIGNED, Door
-from tests.aws.first_boot.machine import BUCKET, PLACES, Machine, Unit
+from tests.aws.first_boot.machine import BUCKET, PLACES, Machine
 
 pytestmark = NEEDS
 
@@ -28,22 +24,31 @@ def booted(machine: Machine, boot: Boot) -> "subprocess.CompletedProcess[str]":
     return done
 
 
-def test_the_bundle_is_installed_offline_with_hashes_by_its_own_pip(
+def test_the_verified_bundle_is_unpacked_where_the_roles_look_for_it(
     machine: Machine, boot: Boot, booted: object
 ) -> None:
-    (install,) = [words for words in machine.calls() if words[1:3] == ["-m", "pip"]]
-    assert {"--no-index", "--require-hashes", "--isolated"} <= set(install)
-    release = machine.releases / boot.variables[contract.VAR_SERVICE_VERSION]
-    assert [path.name for path in machine.releases.iterdir()] == [release.name]  # and nothing half-done
-    assert (release / "inference_service" / "gateway" / "__main__.py").is_file()
-    assert release.stat().st_mode & 0o777 == 0o755  # the service is not root
+    bundle = machine.bundles / boot.variables[contract.VAR_SERVICE_VERSION]
+    assert [path.name for path in machine.bundles.iterdir()] == [bundle.name]  # and nothing half-done
+    assert {path.name for path in bundle.iterdir()} == {"ansible", "requirements", "wheels"}
+    assert bundle.stat().st_mode & 0o777 == 0o755
+    assert not list(machine.bundles.parent.glob(".first-boot-*"))
 
 
-def test_the_user_is_made_before_the_service_is_started(machine: Machine, booted: object) -> None:
-    names = machine.calls_of("useradd", "systemctl")[:3]
-    assert [words[0] for words in names] == ["useradd", "systemctl", "systemctl"]
-    assert names[0][-1] == Unit.read(machine.unit).options["User"]
-    assert [words[1:] for words in names[1:]] == [["daemon-reload"], ["enable", "--now", "warmfleet.service"]]
+def test_the_playbook_is_applied_by_the_bundles_own_ansible_core(machine: Machine, boot: Boot, booted: object) -> None:
+    (play,) = [words for words in machine.calls() if words[1:3] == ["-m", "ansible"]]
+    assert play[3:5] == ["playbook", "boot.yml"]
+    variables = dict(word.split("=") for word in play[-1].split())
+    assert variables.pop("ansible_python_interpreter") == machine.places.python
+    assert variables == {
+        "service_role": "gateway",
+        "service_version": boot.variables[contract.VAR_SERVICE_VERSION],
+        "inference_node_engine": "none",
+    }
+
+
+def test_the_service_is_started_when_its_settings_are_there(machine: Machine, booted: object) -> None:
+    assert machine.calls_of("systemctl") == [["systemctl", "start", "--no-block", "warmfleet-gateway.service"]]
+    assert machine.environment_file.stat().st_mode & 0o777 == 0o644  # the service is not root
 
 
 def test_s3_would_accept_each_signature(machine: Machine, door: Door, booted: object) -> None:
@@ -57,7 +62,7 @@ def test_s3_would_accept_each_signature(machine: Machine, door: Door, booted: ob
 def test_no_credential_is_in_a_command_line_a_file_or_the_output(
     machine: Machine, booted: "subprocess.CompletedProcess[str]"
 ) -> None:
-    files = [machine.environment_file, machine.unit, machine.root / "calls"]
+    files = [machine.environment_file, machine.root / "calls"]
     seen = booted.stdout + booted.stderr + "".join(path.read_text() for path in files)
     keys = machine.credentials()
     assert machine.calls_of("curl")
@@ -65,43 +70,33 @@ def test_no_credential_is_in_a_command_line_a_file_or_the_output(
     assert "metadata-token:" not in seen
 
 
-def test_the_service_answers_when_started_as_the_unit_says(machine: Machine, booted: object, tmp_path: Path) -> None:
-    url = f"http://{machine.address}:{SETTINGS.gateway_instance_port}{contract.PATH_HEALTH}"
-    with machine.started(tmp_path) as process:
-        assert process.answer(url) == 200
-        assert process.stop() == 0
-
-
-def test_a_node_is_installed_with_its_engine_and_answers_too(fresh: Machine, boot: Boot, tmp_path: Path) -> None:
-    version = boot.variables[contract.VAR_SERVICE_VERSION]
-    done = fresh.boot(Boot(contract.ROLE_NODE, node_variables(SETTINGS, SETTINGS.models[0], PLACES, version), 30))
-    assert done.returncode == 0, done.stderr
-    assert list(fresh.releases.glob("*/xllamacpp"))
-    with fresh.started(tmp_path) as process:
-        assert process.answer(f"http://{fresh.address}:{contract.NODE_PORT}{contract.PATH_HEALTH}") == 200
-        assert process.stop() == 0
-
-
-def test_the_service_may_write_to_its_data_folder_and_has_time_to_drain(machine: Machine, booted: object) -> None:
-    options = Unit.read(machine.unit).options
-    assert int(options["TimeoutStopSec"]) == SETTINGS.gateway_drain_seconds + STOP_MARGIN_SECONDS
-    # systemd.exec(5): ProtectSystem=strict leaves nothing writable but what is named; StateDirectory is in /var/lib.
-    data = node_settings(node_variables(SETTINGS, SETTINGS.models[0], PLACES, "0" * 64)).data_dir
-    assert (options["ProtectSystem"], f"/var/lib/{options['StateDirectory']}") == ("strict", str(data))
-    assert options["KillMode"] == "mixed"  # systemd.kill(5): else an engine is stopped while its answers are drained
-
-
 def test_a_second_boot_fetches_nothing_and_leaves_all_as_it_was(
     machine: Machine, boot: Boot, door: Door, booted: object
 ) -> None:
-    files = [machine.environment_file, machine.unit]
-    before, asked = [path.read_bytes() for path in files], len(door.asked)
-    release = machine.releases / boot.variables[contract.VAR_SERVICE_VERSION]
-    inode = release.stat().st_ino
+    before, asked = machine.environment_file.read_bytes(), len(door.asked)
+    (bundle,) = machine.bundles.iterdir()
+    inode = bundle.stat().st_ino
     assert machine.boot(boot).returncode == 0
-    assert ([path.read_bytes() for path in files], len(door.asked)) == (before, asked)
-    assert [path.stat().st_ino for path in machine.releases.iterdir()] == [inode]
-    assert len(machine.calls_of("useradd")) == 1
+    assert (machine.environment_file.read_bytes(), len(door.asked)) == (before, asked)
+    assert [path.stat().st_ino for path in machine.bundles.iterdir()] == [inode]
+
+
+def test_an_image_that_was_baked_of_this_bundle_only_gets_its_settings(fresh: Machine, boot: Boot, door: Door) -> None:
+    asked = len(door.asked)
+    fresh.configured.parent.mkdir(parents=True)
+    fresh.configured.write_text(f"gateway none {boot.variables[contract.VAR_SERVICE_VERSION]}\n")
+    done = fresh.boot(boot)
+    assert done.returncode == 0, done.stderr
+    assert (len(door.asked), list(fresh.bundles.iterdir())) == (asked, [])
+    assert [words[0] for words in fresh.calls()] == ["systemctl"]
+    assert fresh.environment_file.exists()
+
+
+def test_an_image_of_another_bundle_is_configured_anew(fresh: Machine, boot: Boot) -> None:
+    fresh.configured.parent.mkdir(parents=True)
+    fresh.configured.write_text(f"node llama.cpp {boot.variables[contract.VAR_SERVICE_VERSION]}\n")
+    assert fresh.boot(boot).returncode == 0
+    assert [words for words in fresh.calls() if words[1:3] == ["-m", "ansible"]]
 
 
 def test_both_services_accept_the_variables_that_the_program_gives_them() -> None:
