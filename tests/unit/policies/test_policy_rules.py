@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from policy_cases import CASES, Case
 
 from infra.policies.resource import UNKNOWN, Resource, Stack
 from infra.policies.rule import Rule, judged
 from infra.policies.rules import every_rule
+from tests.unit.policies.cases import CASES
+from tests.unit.policies.cases.case import Case
 
 RULES = {each.id: each for each in every_rule()}
 LIMITS = [each for each in RULES.values() if each.check.__qualname__.startswith(("between", "among"))]
