@@ -1,4 +1,4 @@
-"""Switch the version that a model's nodes serve. At once, for now: waves raise `wave_percent` step by step later."""
+"""Switch the version that a model's nodes serve, at once. Waves go through the same pointer, step by step."""
 
 from inference_service.artifacts.errors import ArtifactError, UnknownVersionError
 from inference_service.artifacts.pointer import Pointer, VersionRef
@@ -13,17 +13,27 @@ def activate(store: ArtifactStore, model: str, version: str) -> Pointer:
         InvalidDocumentError: its manifest cannot be read.
         PointerChangedError: somebody else wrote the pointer meanwhile.
     """
-    sha256 = store.manifest_sha256(model, version)
-    if sha256 is None:
-        published = ", ".join(store.versions(model)) or "none; publish one with `warmfleet models publish`"
-        raise UnknownVersionError(f"{model} has no version {version} in bucket {store.bucket}; published: {published}")
-    store.manifest(model, version)  # readable, or nobody could serve it
-    target, read = VersionRef(version, sha256), store.read_pointer(model)
+    target, read = published(store, model, version), store.read_pointer(model)
     before, etag = read if read else (None, None)
     after = before.activated(target) if before else Pointer(current=target)
     if after != before:
         store.write_pointer(model, after, etag)
     return after
+
+
+def published(store: ArtifactStore, model: str, version: str) -> VersionRef:
+    """What a pointer has to say to name `version`.
+
+    Raises:
+        UnknownVersionError: the version was never published to its end.
+        InvalidDocumentError: its manifest cannot be read.
+    """
+    sha256 = store.manifest_sha256(model, version)
+    if sha256 is None:
+        known = ", ".join(store.versions(model)) or "none; publish one with `warmfleet models publish`"
+        raise UnknownVersionError(f"{model} has no version {version} in bucket {store.bucket}; published: {known}")
+    store.manifest(model, version)  # readable, or nobody could serve it
+    return VersionRef(version, sha256)
 
 
 def rollback(store: ArtifactStore, model: str) -> Pointer:

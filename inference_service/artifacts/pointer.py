@@ -31,8 +31,19 @@ class Pointer:
 
     def version_for(self, instance_id: str) -> VersionRef:
         """What this node serves: the same answer on every read, and a growing wave only adds nodes."""
-        place = int.from_bytes(hashlib.sha256(instance_id.encode()).digest()[:8]) % 100
-        return self.candidate if self.candidate and place < self.wave_percent else self.current
+        return self.candidate if self.candidate and place(instance_id) < self.wave_percent else self.current
+
+    def raised(self, candidate: VersionRef, wave_percent: int) -> "Pointer":
+        """The pointer with a wave of `candidate` that reaches every place below `wave_percent`."""
+        return replace(self, candidate=candidate, wave_percent=wave_percent)
+
+    def promoted(self) -> "Pointer":
+        """The candidate for every node: what its wave has shown to serve. Nodes under the wave notice nothing."""
+        return Pointer(self.candidate, previous=self.current) if self.candidate else self
+
+    def given_up(self) -> "Pointer":
+        """The current version for every node, as before the wave."""
+        return replace(self, candidate=None, wave_percent=0)
 
     def activated(self, version: VersionRef) -> "Pointer":
         """The pointer after an activation of `version` at once. Activating the current version changes nothing."""
@@ -50,6 +61,11 @@ class Pointer:
         if self.previous is None:
             raise ArtifactError(f"no previous version to go back to: {self.current.version} is the first one activated")
         return replace(self, current=self.previous, previous=self.current, candidate=None, wave_percent=0)
+
+
+def place(instance_id: str) -> int:
+    """Where a node stands in every wave: 0 to 99, and always the same. A wave reaches the places below its percent."""
+    return int.from_bytes(hashlib.sha256(instance_id.encode()).digest()[:8]) % 100
 
 
 def parse(raw: bytes) -> Pointer:

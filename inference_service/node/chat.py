@@ -88,9 +88,15 @@ class ChatEndpoint:
         return response
 
     async def _counted(self, pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece, None]:
-        async for piece in pieces:
-            self._metrics.tokens.inc(len(piece.token_ids))
-            yield piece
+        try:
+            async for piece in pieces:
+                self._metrics.tokens.inc(len(piece.token_ids))
+                yield piece
+        except EngineError as error:
+            if error.status >= 500:  # below, the request is to blame
+                self._status.count_answer(failed=True)
+            raise
+        self._status.count_answer(failed=False)
 
     def _headers(self, request: web.Request) -> dict[str, str]:
         version = self._status.loaded.version if self._status.loaded else ""

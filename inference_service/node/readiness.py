@@ -24,13 +24,28 @@ class NodeStatus:
     address: str | None = None
     state: str = contract.STATE_DOWNLOADING
     loaded: VersionRef | None = None
+    wanted: VersionRef | None = None  # by the pointer
+    refused: VersionRef | None = None  # wanted, tried, and not served: `error` says why
     error: str | None = None
+    leaving: bool = False
+    answered: int = 0  # with the loaded version, since it was loaded
+    failed: int = 0  # of these, how many the engine failed
     rebalance_recommended: bool = False
     warm_up_seconds: dict[str, float | None] = field(default_factory=_no_seconds)
 
     @property
     def ready(self) -> bool:
         return self.state == contract.STATE_READY
+
+    def serve(self, reference: VersionRef) -> None:
+        """Loaded and probed: from here on `reference` answers, and its answers are counted anew."""
+        self.loaded, self.refused, self.state = reference, None, contract.STATE_READY
+        self.answered = self.failed = 0
+
+    def count_answer(self, *, failed: bool) -> None:
+        """One answer has ended, or the engine failed it; a client that left, or asked for what cannot be, is none."""
+        self.answered += 1
+        self.failed += failed
 
     def report(self) -> dict[str, Any]:
         """The readiness report, as JSON members."""
@@ -41,9 +56,14 @@ class NodeStatus:
             "version": self.loaded.version if self.loaded else None,
             "manifest_sha256": self.loaded.manifest_sha256 if self.loaded else None,
             "state": self.state,
+            "wanted": self.wanted.version if self.wanted else None,
+            "refused": self.refused.version if self.refused else None,
+            "leaving": self.leaving,
             "error": self.error,
             "in_flight": self.admission.in_flight,
             "slots": self.admission.slots,
+            "answered": self.answered,
+            "failed": self.failed,
             "warm_up_seconds": seconds,
             "engine": self.engine,
             "pid": os.getpid(),

@@ -50,7 +50,6 @@ class Worker:
         self._before: VersionRef | None = None  # served before the one loaded now: kept on disk
         self._work: asyncio.Task[None] | None = None
         self._working: VersionRef | None = None
-        self._refused: VersionRef | None = None
         self._refusal: str | None = None
         self._failures = 0
         self._retry_at: datetime | None = None
@@ -62,6 +61,9 @@ class Worker:
         """The pointer as read; None where it is absent or cannot be read, which takes no version away."""
         self._pointer = pointer or self._pointer
         self._pointer_problem = problem
+        self._status.wanted = self._wanted()
+        if self._status.refused not in (None, self._wanted()):
+            self._forgive()  # asked for again one day, it is tried again: it may have been repaired
         self._changed.set()
 
     def signal(self, signals: Signals) -> None:
@@ -87,6 +89,7 @@ class Worker:
         while True:
             self._changed.clear()
             step = next_step(self._observe())
+            self._status.leaving = self._leaving() is not None
             self._status.error = self._explanation()
             if step is Step.STOP:
                 break
@@ -107,7 +110,7 @@ class Worker:
             fetched=self._fetched.reference if self._fetched else None,
             loaded=self._status.loaded,
             working=self._working,
-            refused=self._refused,
+            refused=self._status.refused,
             retry_due=self._retry_at is not None and now >= self._retry_at,
             engine_failed=self._status.loaded is not None and self._warm_up.engine.failure() is not None,
             leaving=why is not None,
@@ -125,7 +128,7 @@ class Worker:
         """Why the node is not (or soon no longer) what it should be, in words."""
         if why := self._leaving():
             return why.reason
-        if self._refusal and self._refused == self._wanted():
+        if self._refusal:
             return self._refusal
         if self._status.loaded and (failure := self._warm_up.engine.failure()):
             return failure
@@ -187,23 +190,29 @@ class Worker:
 
     async def _load(self, fetched: Fetched) -> None:
         await self._warm_up.load(fetched)
-        self._status.loaded = fetched.reference
-        self._status.state = contract.STATE_READY
-        self._refused, self._refusal, self._failures, self._retry_at = None, None, 0, None
+        self._status.serve(fetched.reference)
+        self._forgive()
         structlog.get_logger().info("ready", **self._status.report())
         self._launch = self._launch or asyncio.create_task(self._hooks.complete_launch())
         await asyncio.to_thread(self._local.prune, self._kept())
 
     def _kept(self) -> frozenset[str]:
-        """Versions that stay on disk: loaded now, loaded before, and the one to roll back to."""
-        previous = self._pointer.previous if self._pointer else None
-        return frozenset(kept.version for kept in (self._status.loaded, self._before, previous) if kept)
+        """Versions that stay on disk: loaded now, loaded before, the one to roll back to, and the one under a wave."""
+        pointed = (self._pointer.current, self._pointer.previous) if self._pointer else ()
+        return frozenset(kept.version for kept in (self._status.loaded, self._before, *pointed) if kept)
 
     def _refuse(self, reference: VersionRef, error: str) -> None:
-        self._failures = self._failures + 1 if reference == self._refused else 1
-        self._refused, self._refusal = reference, error
+        if reference != self._wanted():
+            return  # nobody asks for it any more
+        self._failures = self._failures + 1 if reference == self._status.refused else 1
+        self._status.refused, self._refusal = reference, error
+        self._status.error = self._explanation()  # with it: who reads of a refusal reads why
         self._retry_at = self._now() + timedelta(seconds=retry_after(self._failures))
         structlog.get_logger().error("version refused", version=reference.version, error=error)
+
+    def _forgive(self) -> None:
+        self._status.refused, self._refusal, self._failures, self._retry_at = None, None, 0, None
+        self._status.error = self._explanation()
 
     async def _give_up_answers(self) -> None:
         if self._status.admission.cancel_all():

@@ -226,3 +226,26 @@ async def test_the_figures_count_tokens_and_name_the_state(http: aiohttp.ClientS
     assert f'{contract.METRIC_NODE_STATE}{{state="ready"}} 1.0' in lines
     assert f'{contract.METRIC_NODE_STATE}{{state="draining"}} 0.0' in lines
     assert f"{contract.METRIC_NODE_IN_FLIGHT} 0.0" in lines
+
+
+async def test_answers_are_counted_since_the_version_was_loaded_and_the_engines_failures_apart(
+    node: Node, sdk: openai.AsyncOpenAI
+):
+    def counted() -> tuple[int, int]:
+        report = node.status.report()
+        return report["answered"], report["failed"]
+
+    await sdk.chat.completions.create(**question("one two"))
+    assert counted() == (1, 0)
+    with pytest.raises(openai.APIError):
+        await sdk.chat.completions.create(**question(FAILING_WORD))
+    with pytest.raises(openai.APIError):
+        async for _ in await sdk.chat.completions.create(**question(f"one {FAILING_WORD}"), stream=True):
+            pass
+    assert counted() == (3, 2)
+    with pytest.raises(openai.BadRequestError):
+        await sdk.chat.completions.create(**question("one", logprobs=True))
+    assert counted() == (3, 2)
+    assert node.status.loaded
+    node.status.serve(node.status.loaded)
+    assert counted() == (0, 0)
