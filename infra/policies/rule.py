@@ -1,5 +1,6 @@
 """A rule: one plain function that yields what is wrong, with where that is written."""
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Rule:
     source: str
     mandatory: bool = True
 
-    @property
+    @functools.cached_property
     def whole_stack(self) -> bool:
         """Whether the check wants to see the other resources, too."""
         return len(inspect.signature(self.check).parameters) == 2
