@@ -1,6 +1,6 @@
 # Every target runs a command that you could type. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-failures test-cloud audit verify-aws lint format bench clean requirements cli bundle .venv
+.PHONY: help up down test test-failures test-cloud test-nodes audit verify-aws lint format bench clean requirements cli bundle .venv
 
 SETS := infra node gateway converge ansible uv
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
@@ -15,13 +15,16 @@ down: .venv/ready ## remove every process, file and cloud resource that `make up
 	.venv/bin/warmfleet down
 
 test: .venv/ready cli bundle build/ansible/ready ## unit, stack, aws and contract tests, and the journey through `make up`
-	.venv/bin/pytest -m "not failures and not cloud and not audit"
+	.venv/bin/pytest -m "not failures and not cloud and not audit and not nodes"
 
 test-failures: .venv/ready cli bundle ## drive `make up` into trouble: altered weights, occupied ports, killed clouds, Ctrl-C
 	.venv/bin/pytest -m failures
 
 test-cloud: .venv/ready cli bundle ## every stack file through the real CLI on the local cloud, from preview to destroy
 	.venv/bin/pytest -m cloud
+
+test-nodes: .venv/ready bundle ## the playbooks on real systemd hosts; needs root, systemd-nspawn and mmdebstrap
+	.venv/bin/pytest -m nodes -p no:cacheprovider
 
 audit: .venv/ready build/audit/ready ## what scanners find in the four stacks, beside what is accepted with a reason
 	.venv/bin/pytest -m audit

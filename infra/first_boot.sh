@@ -7,7 +7,7 @@ umask 022
 # Everything is made in a folder of its own, beside its destination, and moved there when it is complete.
 install -d @{configuration} @{home}/bundles
 work=$(mktemp -d @{home}/.first-boot-XXXXXX)
-trap 'rm -rf "$work"' EXIT
+trap 'cd /; rm -rf "$work"' EXIT
 cd "$work"
 
 cat >service.env <<'END'

@@ -16,7 +16,16 @@ bundle, requirements, destination = pathlib.Path(sys.argv[1]), sys.argv[2], path
 work = pathlib.Path(tempfile.mkdtemp(prefix=".install-", dir=destination.parent))
 (pip,) = glob.glob(str(bundle / "wheels" / "pip-*.whl"))
 command = [sys.executable, "-m", "pip", "install", "--quiet", "--isolated", "--disable-pip-version-check", "--no-index"]
-command += ["--no-cache-dir", "--find-links", "wheels", "--require-hashes", "--requirement", requirements]
+command += [
+    "--no-cache-dir",
+    "--root-user-action",
+    "ignore",
+    "--find-links",
+    "wheels",
+    "--require-hashes",
+    "--requirement",
+    requirements,
+]
 try:
     done = subprocess.run(
         [*command, "--target", str(work / "release")], cwd=bundle, env={**os.environ, "PYTHONPATH": pip}

@@ -1,0 +1,181 @@
+"""Playbooks and roles without a host: lint, argument specs, units, and what the inventory makes of the local AWS."""
+
+import json
+import os
+import subprocess
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from inference_service import contract
+from localcloud.aws.in_process import LocalAws, local_aws
+from localcloud.environment import without_outside
+
+ROOT = Path(__file__).parents[2]
+ANSIBLE = ROOT / "ansible"
+TOOLS = ROOT / "build" / "ansible" / "bin"
+ROLES = sorted(path.name for path in (ANSIBLE / "roles").iterdir())
+
+pytestmark = pytest.mark.skipif(
+    not TOOLS.is_dir(), reason="Ansible's own environment is not there; run: make build/ansible/ready"
+)
+
+
+def run(folder: Path, *command: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    """One of Ansible's programs, in ansible/, writing to `folder` alone."""
+    own = {"HOME": str(folder), "ANSIBLE_HOME": str(folder / "ansible"), "ANSIBLE_NOCOLOR": "1", "NO_COLOR": "1"}
+    own |= {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+    environ = without_outside(os.environ) | own | more
+    line = [str(TOOLS / command[0]), *command[1:]]
+    return subprocess.run(line, cwd=ANSIBLE, env=environ, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_ansible_lint_finds_nothing(tmp_path: Path) -> None:
+    paths = ["boot.yml", "roles", "tasks"]
+    options = ["--offline", "--nocolor", "--profile", "production"]
+    settings = tmp_path / "ansible.cfg"  # without the inventory, which would ask AWS
+    settings.write_text("[defaults]\nroles_path = roles\ninventory = localhost,\n")
+    done = run(tmp_path, "ansible-lint", *options, *paths, ANSIBLE_CONFIG=str(settings))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_default_has_a_specification_and_the_same_value(role: str) -> None:
+    folder = ANSIBLE / "roles" / role
+    defaults = yaml.safe_load((folder / "defaults" / "main.yml").read_text())
+    options = yaml.safe_load((folder / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    assert defaults.keys() <= options.keys()
+    assert {name: option["default"] for name, option in options.items() if "default" in option} == {
+        name: value for name, value in defaults.items() if "default" in options[name]
+    }
+    assert all(name.startswith(f"{role}_") and option["description"] for name, option in options.items())
+
+
+def refusal(folder: Path, role: str, variables: dict[str, object]) -> str:
+    """What a play of one role says that does not get past its argument specs."""
+    play = folder / "play.yml"
+    play.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "roles": [role]}]))
+    extra = json.dumps({"ansible_python_interpreter": str(TOOLS / "python"), **variables})
+    roles = str(ANSIBLE / "roles")
+    command = ["-i", "localhost,", "-c", "local", str(play), "-e", extra]
+    done = run(folder, "ansible-playbook", *command, ANSIBLE_ROLES_PATH=roles)
+    assert done.returncode != 0
+    assert "Validation of arguments failed" in done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("role", "variables", "said"),
+    [
+        ("service", {}, "missing required arguments: service_role, service_version"),
+        (
+            "service",
+            {"service_role": "nodes", "service_version": "0" * 64},
+            "must be one of: node, gateway, got: nodes",
+        ),
+        ("inference_node", {"inference_node_engine": "tensorrt"}, "must be one of: llama.cpp, vllm, stub"),
+        ("inference_node", {"inference_node_stop_seconds": "long"}, "inference_node_stop_seconds"),
+        ("gateway", {"gateway_restarts": [4]}, "gateway_restarts"),
+    ],
+)
+def test_a_wrong_variable_is_refused_before_anything_is_done(
+    tmp_path: Path, role: str, variables: dict[str, object], said: str
+) -> None:
+    assert said in refusal(tmp_path, role, variables)
+
+
+@pytest.mark.parametrize("engine", ["llama.cpp", "vllm"])
+def test_systemd_can_read_each_unit(tmp_path: Path, engine: str) -> None:
+    """With this machine's own programs in the place of those that the role installs."""
+    templates = {"node": "inference_node", "gateway": "gateway"}
+    play = [
+        {
+            "hosts": "all",
+            "gather_facts": False,
+            "vars_files": [
+                *(str(ANSIBLE / f"roles/{role}/defaults/main.yml") for role in ("service", *templates.values())),
+                str(ANSIBLE / "roles/service/vars/main.yml"),
+            ],
+            "vars": {
+                "service_version": "0" * 64,
+                "service_role": "node",
+                "inference_node_engine": engine,
+                "service_python": str(TOOLS / "python"),
+            },
+            "tasks": [
+                {
+                    "ansible.builtin.template": {
+                        "src": str(ANSIBLE / f"roles/{role}/templates/warmfleet-{name}.service"),
+                        "dest": str(tmp_path / f"warmfleet-{name}.service"),
+                    }
+                }
+                for name, role in templates.items()
+            ],
+        }
+    ]
+    (tmp_path / "render.yml").write_text(yaml.safe_dump(play, sort_keys=False))
+    extra = f"ansible_python_interpreter={TOOLS / 'python'}"
+    variables = [
+        "-e",
+        extra,
+        "-e",
+        json.dumps({"inference_node_engine": engine, "service_python": str(TOOLS / "python")}),
+    ]
+    done = run(
+        tmp_path, "ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "render.yml"), *variables
+    )
+    assert done.returncode == 0, done.stdout
+    host = (ANSIBLE / "roles/service/files/warmfleet-host.service").read_text()
+    (tmp_path / "warmfleet-host.service").write_text(host.replace("/usr/local/sbin/warmfleet-host", "/bin/true"))
+    units = [str(tmp_path / f"warmfleet-{name}.service") for name in (*templates, "host")]
+    verify = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units],
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    ours = [line for line in verify.stderr.splitlines() if str(tmp_path) in line or "warmfleet-" in line]
+    assert (verify.returncode, ours) == (0, []), verify.stderr
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with local_aws("127.63") as served:
+        yield served
+
+
+def tagged(aws: LocalAws, **tags: str) -> str:
+    given = [{"Key": f"warmfleet:{key}", "Value": value} for key, value in tags.items()]
+    specification = {"ResourceType": "instance", "Tags": given}
+    reply = aws.client("ec2").run_instances(
+        ImageId="ami-1", InstanceType="g6.xlarge", MinCount=1, MaxCount=1, TagSpecifications=[specification]
+    )
+    aws.tick()
+    return str(reply["Instances"][0]["InstanceId"])
+
+
+def test_the_inventory_groups_running_instances_of_ours_alone(aws: LocalAws, tmp_path: Path) -> None:
+    node = tagged(aws, role=contract.ROLE_NODE, environment="prod", model="small")
+    gateway = tagged(aws, role=contract.ROLE_GATEWAY, environment="prod", connection="ssh")
+    tagged(aws, environment="prod")
+    gone = tagged(aws, role=contract.ROLE_NODE, environment="prod", model="small")
+    aws.client("ec2").terminate_instances(InstanceIds=[gone])
+    aws.tick()
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
+    done = run(tmp_path, "ansible-inventory", "--list", AWS_ENDPOINT_URL=aws.url, **keys)
+    assert done.returncode == 0, textwrap.shorten(done.stderr, 2000)
+    # Text that came from AWS is marked as not to be evaluated.
+    found = json.loads(done.stdout, object_hook=lambda each: each.get("__ansible_unsafe", each))
+    groups = {name: sorted(group.get("hosts", [])) for name, group in found.items() if name != "_meta"}
+    assert groups["environment_prod"] == sorted([node, gateway])
+    assert (groups["role_node"], groups["role_gateway"], groups["model_small"]) == ([node], [gateway], [node])
+    assert groups["type_g6_xlarge"] == groups["lifecycle_on_demand"] == sorted([node, gateway])
+    hosts = found["_meta"]["hostvars"]
+    assert (hosts[node]["ansible_connection"], hosts[node]["ansible_host"]) == ("amazon.aws.aws_ssm", node)
+    assert (hosts[gateway]["ansible_connection"], hosts[gateway]["service_role"]) == ("ssh", "gateway")
+    assert hosts[gateway]["ansible_host"].startswith("127.63.")

@@ -1,0 +1,119 @@
+"""What the playbook does to a real systemd host, from its first boot by user data."""
+
+import re
+import shutil
+import time
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+
+from inference_service import contract
+from tests.aws.first_boot.cases import SETTINGS
+from tests.nodes.conftest import Instance
+
+BUNDLES = "opt/warmfleet/bundles"
+
+pytestmark = [pytest.mark.nodes, pytest.mark.timeout(400)]
+
+
+def port_of(role: str) -> int:
+    return contract.NODE_PORT if role == contract.ROLE_NODE else SETTINGS.gateway_instance_port
+
+
+def lives(instance: Instance, role: str) -> int:
+    """The first answer of its service's liveness check."""
+    url = f"http://{instance.address}:{port_of(role)}{contract.PATH_HEALTH}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return int(answer.status)
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(instance.host.run("journalctl", "-n", "60", "--no-pager").stdout)
+
+
+def recap(said: str) -> dict[str, int]:
+    (line,) = re.findall(r"^localhost +: (.*)$", said, re.M)
+    return {name: int(count) for name, count in (pair.split("=") for pair in line.split())}
+
+
+@pytest.mark.parametrize("role", [contract.ROLE_GATEWAY, contract.ROLE_NODE])
+def test_user_data_brings_a_fresh_host_to_a_running_service(role: str, request: pytest.FixtureRequest) -> None:
+    instance = request.getfixturevalue(role)
+    assert lives(instance, role) == 200
+    shown = instance.host.run("systemctl", "show", "-p", "User,NRestarts", f"warmfleet-{role}.service").stdout
+    assert shown.split() == ["User=warmfleet", "NRestarts=0"] or shown.split() == ["NRestarts=0", "User=warmfleet"]
+
+
+def test_a_second_run_of_the_playbook_changes_nothing(gateway: Instance) -> None:
+    counts = recap(gateway.play())
+    assert (counts["changed"], counts["failed"]) == (0, 0)
+
+
+def test_a_first_boot_of_a_configured_host_runs_no_playbook(gateway: Instance) -> None:
+    assert "PLAY" not in gateway.first_boot()
+
+
+def test_check_mode_on_a_fresh_host_fails_nowhere(launch: Callable[[str], Instance], gateway: Instance) -> None:
+    fresh = launch(contract.ROLE_GATEWAY)
+    shutil.copytree(gateway.host.root / BUNDLES, fresh.host.root / BUNDLES)  # it runs the playbook from there
+    said = fresh.play("--check", "--diff")
+    assert recap(said)["failed"] == 0, said
+    assert not (fresh.host.root / "etc/systemd/system/warmfleet-gateway.service").exists()
+
+
+@pytest.mark.parametrize("role", [contract.ROLE_GATEWAY, contract.ROLE_NODE])
+def test_a_long_running_unit_exposes_little(role: str, request: pytest.FixtureRequest) -> None:
+    """systemd's own score: 0 is closed, 10 is open."""
+    instance = request.getfixturevalue(role)
+    said = instance.host.run("systemd-analyze", "security", "--no-pager", f"warmfleet-{role}.service").stdout
+    (score,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert float(score) <= 3.0, said
+
+
+def test_files_and_folders_belong_to_whom_they_should(node: Instance) -> None:
+    paths = ["/etc/warmfleet/service.env", "/run/warmfleet/host.env", "/opt/warmfleet/releases", "/var/lib/warmfleet"]
+    said = node.host.run("stat", "-c", "%n %U %a", *paths).stdout.splitlines()
+    assert said == [
+        "/etc/warmfleet/service.env root 644",
+        "/run/warmfleet/host.env root 644",
+        "/opt/warmfleet/releases root 755",
+        "/var/lib/warmfleet warmfleet 750",
+    ]
+    assert node.host.run("sh", "-c", "ls -A /opt/warmfleet").stdout.split() == ["bundles", "releases"]
+
+
+def test_a_killed_service_is_started_again(node: Instance) -> None:
+    assert lives(node, contract.ROLE_NODE) == 200
+    node.host.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "warmfleet-node.service")
+    deadline = time.monotonic() + 30
+    while "NRestarts=1" not in node.host.run("systemctl", "show", "-p", "NRestarts", "warmfleet-node.service").stdout:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert lives(node, contract.ROLE_NODE) == 200
+
+
+def test_the_service_is_back_after_a_reboot(gateway: Instance) -> None:
+    (gateway.host.root / "run/warmfleet/host.env").unlink(missing_ok=True)
+    gateway.host.reboot()
+    assert lives(gateway, contract.ROLE_GATEWAY) == 200
+
+
+def test_a_wheel_of_another_hash_is_refused_and_what_runs_stays(gateway: Instance) -> None:
+    (wheel,) = (gateway.host.root / BUNDLES / gateway.version / "wheels").glob("aiohttp-*cp311*.whl")
+    releases = gateway.host.root / "opt/warmfleet/releases"
+    (release,) = releases.iterdir()
+    right, kept = wheel.read_bytes(), releases.parent / "kept"
+    release.rename(kept)
+    wheel.write_bytes(right + b"x")
+    try:
+        said = gateway.play()
+        assert recap(said)["failed"] == 1
+        assert "is not installed" in said
+        assert list(releases.iterdir()) == []  # nothing half-done
+    finally:
+        wheel.write_bytes(right)
+        kept.rename(release)
+    assert lives(gateway, contract.ROLE_GATEWAY) == 200
