@@ -15,6 +15,7 @@ from scripts.exit_codes import USAGE, CommandError
 LARGEST_BYTES = 64 * 2**20
 SHOWN_PROBLEMS = 20
 SDK_TYPES = "aws_refuses/sdk-types"
+IN_PREVIEW = "provider_refuses/in-preview"
 SDK_SOURCE = "https://www.pulumi.com/registry/packages/aws/api-docs/"
 # The provider takes these over: 80 for "80", true for "true", and the other way round.
 CONVERTED = re.compile(r"expected a (whole )?number, not '-?\d+(\.\d+)?'|expected a boolean, not '(true|false)'")
@@ -45,7 +46,9 @@ def check_file(path: Path) -> Checked:
     """
     resources = read_resources(path, document(path))
     about_types = [finding for each in resources for finding in types_of(each)]
-    return Checked(len(resources), (*about_types, *findings(every_rule(), resources)))
+    of_rules = findings(every_rule(), resources)
+    of_provider = [finding for each in resources for finding in refused_in_preview(each, of_rules)]
+    return Checked(len(resources), (*about_types, *of_rules, *of_provider))
 
 
 def document(path: Path) -> Any:
@@ -150,6 +153,24 @@ def types_of(resource: Resource) -> list[Finding]:
         for problem in sdk_problems(resource.type, _without_unknown(resource.props))
         if not CONVERTED.fullmatch(problem.reason) and not CONVERTED_TO_TEXT.fullmatch(problem.reason)
     ]
+
+
+def refused_in_preview(resource: Resource, said: Sequence[Finding]) -> list[Finding]:
+    """What the official provider refuses by itself, beyond what the rules have `said` of the same value."""
+    from localcloud.provider import upstream
+
+    about = [each.message for each in said if (each.resource, each.type) == (resource.name, resource.type)]
+    inputs = _without_unknown(resource.props)
+    return [
+        Finding(IN_PREVIEW, resource.name, resource.type, str(problem), upstream.source(resource.type))
+        for problem in upstream.problems(resource.type, inputs)
+        if not any(_is_about(message, problem.path) for message in about)
+    ]
+
+
+def _is_about(message: str, path: str) -> bool:
+    """Whether a rule has said it of this property, or of several of which too many or none are given."""
+    return message.startswith(f"{path} ") or (" given" in message and path in message)
 
 
 def _without_unknown(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localcloud.provider import schema
+from localcloud.provider import schema, upstream
 from localcloud.provider.errors import GoneError, ProviderError
 from localcloud.provider.naming import automatic
 from localcloud.provider.not_found import is_not_found
@@ -68,7 +68,7 @@ def check(
             inputs[NAMED_BY_US] = [rule.property]
         except ValueError as error:
             found.append(Problem(rule.property, str(error)))
-    return inputs, found
+    return inputs, [*found, *upstream.problems(handler.token, inputs)]
 
 
 def difference(handler: Handler, before: Properties, after: Properties, ignored: Collection[str]) -> Difference:

@@ -158,6 +158,28 @@ Raw("aws:ec2/vpcs:Vpcs", "other")
     assert "localcloud/provider/handlers/" in said
 
 
+def test_a_preview_without_a_policy_pack_refuses_what_the_official_provider_would(stack: Stack) -> None:
+    """Rule: all at once, each with its value and what it must be; a value that AWS alone refuses is let through."""
+    stack.config(range="10.0.1.7/24")
+    stack.write(
+        PROGRAM.replace("heartbeat_timeout=600", "heartbeat_timeout=5").replace(
+            'default_result="ABANDON"', 'default_result="RETRY"'
+        )
+    )
+    said = stack.run("preview", fails=True)
+    assert "cidrBlock: is '10.0.1.7/24'; must be an IPv4 range named by its first address, such as 10.0.0.0/16" in said
+    assert "Traceback" not in said
+
+    stack.config(range="10.0.1.0/30")
+    said = stack.run("preview", fails=True)
+    assert "heartbeatTimeout: is 5; must be 30 to 7200" in said
+    assert "defaultResult: is 'RETRY'; must be one of ABANDON, CONTINUE" in said
+    assert "cidrBlock" not in said
+
+    stack.write(PROGRAM)
+    assert "+ 13 to create" in stack.run("preview")
+
+
 def test_an_interrupted_wait_keeps_the_group_and_the_next_up_finishes_it(stack: Stack) -> None:
     """The cloud's clock stands still here: the instance never gets into service, and `up` waits for it."""
     stack.config(nodes="1", wait="10m")

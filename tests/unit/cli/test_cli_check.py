@@ -10,7 +10,7 @@ import pytest
 
 from infra.policies.resource import UNKNOWN, plain
 from scripts.cli import run
-from scripts.policy_check import LARGEST_BYTES, SDK_TYPES, read_resources
+from scripts.policy_check import IN_PREVIEW, LARGEST_BYTES, SDK_TYPES, read_resources
 
 QUEUE = "aws:sqs/queue:Queue"
 UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -51,6 +51,22 @@ def test_a_list_is_judged_rule_by_rule_with_its_sources(tmp_path: Path) -> None:
     shown = checked(tmp_path / "list.json", found).stdout
     assert "REFUSED aws:sqs/queue:Queue jobs: visibilityTimeoutSeconds is 43201; must be 0 to 43200" in shown
     assert shown.endswith("2 resources: 2 refused, 0 advised\n")
+
+
+def test_what_the_official_provider_refuses_by_itself_is_said_where_no_rule_says_it(tmp_path: Path) -> None:
+    hook = {"heartbeatTimeout": 5, "autoscalingGroupName": "g", "lifecycleTransition": UNKNOWN_TEXT}
+    target = {"arn": "queue", "rule": "interruptions"}
+    found = [
+        {"type": "aws:autoscaling/lifecycleHook:LifecycleHook", "name": "hook", "props": hook},
+        {"type": "aws:cloudwatch/eventTarget:EventTarget", "name": "target", "props": target},
+        queue(kmsMasterKeyId="alias/aws/sqs", sqsManagedSseEnabled=True),
+    ]
+    done = checked(tmp_path / "list.json", found, "--json")
+    assert [(each["rule"], each["message"]) for each in json.loads(done.stdout)["violations"]] == [
+        ("aws_refuses/lifecycle-hook-heartbeat-timeout-range", "heartbeatTimeout is 5; must be 30 to 7200"),
+        ("aws_refuses/one-encryption", "kmsMasterKeyId and sqsManagedSseEnabled given; give one of them"),
+        (IN_PREVIEW, "arn: is 'queue'; must be an ARN: arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE"),
+    ]
 
 
 def test_what_fits_is_0_with_a_count(tmp_path: Path) -> None:
