@@ -13,6 +13,7 @@ import yaml
 from inference_service import contract
 from localcloud.aws.in_process import LocalAws, local_aws
 from localcloud.environment import without_outside
+from scripts import ansible_names
 
 ROOT = Path(__file__).parents[2]
 ANSIBLE = ROOT / "ansible"
@@ -34,7 +35,7 @@ def run(folder: Path, *command: str, **more: str) -> "subprocess.CompletedProces
 
 
 def test_ansible_lint_finds_nothing(tmp_path: Path) -> None:
-    paths = ["boot.yml", "roles", "tasks"]
+    paths = [*(path.name for path in ANSIBLE.glob("*.yml")), "roles", "tasks"]
     options = ["--offline", "--nocolor", "--profile", "production"]
     settings = tmp_path / "ansible.cfg"  # without the inventory, which would ask AWS
     settings.write_text("[defaults]\nroles_path = roles\ninventory = localhost,\n")
@@ -52,6 +53,17 @@ def test_each_default_has_a_specification_and_the_same_value(role: str) -> None:
         name: value for name, value in defaults.items() if "default" in options[name]
     }
     assert all(name.startswith(f"{role}_") and option["description"] for name, option in options.items())
+
+
+def test_the_names_that_playbooks_share_are_the_contracts() -> None:
+    assert ansible_names.FILE.read_text() == ansible_names.text(), "run: .venv/bin/python -m scripts.ansible_names"
+
+
+def test_an_empty_inventory_is_refused_with_what_to_look_at(tmp_path: Path) -> None:
+    for playbook in ("site.yml", "drain.yml"):
+        done = run(tmp_path, "ansible-playbook", "-i", "localhost,", playbook)
+        assert done.returncode != 0
+        assert "no instance runs in region us-east-1" in done.stdout.replace("\n", " ")
 
 
 def refusal(folder: Path, role: str, variables: dict[str, object]) -> str:

@@ -28,6 +28,7 @@ class Instance:
     """A host that is an instance of the local AWS."""
 
     host: Host
+    role: str
     address: str
     version: str
 
@@ -36,29 +37,25 @@ class Instance:
         done = self.host.run("env", *self.environ(), "bash", SCRIPT, seconds=300)
         return done.stdout + done.stderr
 
+    def site(self, *options: str, playbook: str = "site.yml") -> str:
+        """A playbook of running hosts, with this host as its only one; what it said."""
+        self.host.write("/root/hosts", f"[role_{self.role}]\nhere ansible_connection=local service_role={self.role}\n")
+        return self._playbook(playbook, "-i", "/root/hosts", *options)
+
     def play(self, *options: str) -> str:
         """boot.yml again, as the first boot applies it; what it said."""
+        variables = f"service_role={self.role} service_version={self.version} inference_node_engine=none"
+        return self._playbook("boot.yml", "-c", "local", "-i", "localhost,", "-e", variables, *options)
+
+    def _playbook(self, *words: str) -> str:
         tools = "/opt/warmfleet/tools"
         bundle = f"/opt/warmfleet/bundles/{self.version}"
         install = f"{bundle}/ansible/roles/service/files/install_release.py"
         self.host.run("sh", "-c", f"[ -d {tools} ] || python3 {install} {bundle} requirements/converge.txt {tools}")
-        variables = f"service_role=gateway service_version={self.version} inference_node_engine=none"
-        command = [
-            "python3",
-            "-m",
-            "ansible",
-            "playbook",
-            "boot.yml",
-            "-c",
-            "local",
-            "-i",
-            "localhost,",
-            "-e",
-            variables,
-        ]
+        command = ["python3", "-m", "ansible", "playbook"]
         environ = [f"PYTHONPATH={tools}", "HOME=/root", "ANSIBLE_NOCOLOR=1", *self.environ()]
         line = f'cd {bundle}/ansible && exec env "$@"'
-        done = self.host.run("sh", "-c", line, "sh", *environ, *command, *options, check=False, seconds=300)
+        done = self.host.run("sh", "-c", line, "sh", *environ, *command, *words, check=False, seconds=300)
         return done.stdout + done.stderr
 
     def environ(self) -> list[str]:
@@ -121,7 +118,7 @@ def boot_instance(aws: LocalAws, made: Host, role: str) -> Instance:
     given = f'[Manager]\nDefaultEnvironment="AWS_ENDPOINT_URL={aws.url}" "{metadata}"\n'
     made.write("/etc/systemd/system.conf.d/local.conf", given)
     made.boot()
-    return Instance(made, address, bundle_version())
+    return Instance(made, role, address, bundle_version())
 
 
 @pytest.fixture(scope="session")

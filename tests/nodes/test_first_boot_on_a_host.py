@@ -34,8 +34,8 @@ def lives(instance: Instance, role: str) -> int:
     raise AssertionError(instance.host.run("journalctl", "-n", "60", "--no-pager").stdout)
 
 
-def recap(said: str) -> dict[str, int]:
-    (line,) = re.findall(r"^localhost +: (.*)$", said, re.M)
+def recap(said: str, name: str = "localhost") -> dict[str, int]:
+    (line,) = re.findall(rf"^{name} +: (.*)$", said, re.M)
     return {name: int(count) for name, count in (pair.split("=") for pair in line.split())}
 
 
@@ -50,6 +50,43 @@ def test_user_data_brings_a_fresh_host_to_a_running_service(role: str, request: 
 def test_a_second_run_of_the_playbook_changes_nothing(gateway: Instance) -> None:
     counts = recap(gateway.play())
     assert (counts["changed"], counts["failed"]) == (0, 0)
+
+
+def test_site_yml_changes_nothing_on_a_host_that_is_as_it_should_be(gateway: Instance) -> None:
+    said = gateway.site()
+    counts = recap(said, "here")
+    assert (counts["changed"], counts["failed"], counts["unreachable"]) == (0, 0, 0), said
+
+
+def test_site_yml_repairs_what_was_altered(gateway: Instance) -> None:
+    unit = gateway.host.root / "etc/systemd/system/warmfleet-gateway.service"
+    right = unit.read_text()
+    unit.write_text(right.replace("NoNewPrivileges=yes\n", ""))
+    shown = gateway.site("--check", "--diff")
+    assert "+NoNewPrivileges=yes" in shown
+    assert unit.read_text() != right
+    assert recap(gateway.site(), "here")["failed"] == 0
+    assert unit.read_text() == right
+
+
+def test_drain_yml_stops_only_hosts_that_are_named_and_site_yml_puts_them_back(gateway: Instance) -> None:
+    assert "name the hosts with --limit" in gateway.site(playbook="drain.yml").replace("\n", " ")
+    assert recap(gateway.site("--limit", "here,localhost", playbook="drain.yml"), "here")["changed"] == 1
+    assert gateway.host.run("systemctl", "is-active", "warmfleet-gateway.service", check=False).stdout == "inactive\n"
+    assert recap(gateway.site(), "here")["failed"] == 0
+    assert lives(gateway, contract.ROLE_GATEWAY) == 200
+
+
+def test_a_diagnosis_says_much_and_no_secret(gateway: Instance) -> None:
+    line = "journalctl would show Authorization: Bearer abc.def and AKIAIOSFODNN7EXAMPLE"
+    gateway.host.write("/var/log/cloud-init-output.log", line + "\n")
+    said = gateway.site("-e", "diagnose_folder=/root/diagnosis", playbook="diagnose.yml")
+    assert recap(said, "here")["failed"] == 0, said
+    text = (gateway.host.root / "root/diagnosis/here.txt").read_text()
+    assert "warmfleet-gateway.service" in text
+    assert "journalctl would show" in text
+    assert "[removed]" in text
+    assert not [secret for secret in ("abc.def", "AKIAIOSFODNN7EXAMPLE") if secret in text]
 
 
 def test_a_first_boot_of_a_configured_host_runs_no_playbook(gateway: Instance) -> None:
