@@ -85,18 +85,18 @@ def ask(url: str, question: Question, on_text: Callable[[str], None], via: Addre
     return answer
 
 
-def nodes(url: str) -> list[dict[str, Any]]:
-    """Every node that the gateway knows, as GET /warmfleet/nodes describes it.
+def nodes(url: str, via: Address | None = None) -> list[dict[str, Any]]:
+    """Every node that the gateway knows, as GET /warmfleet/nodes describes it; `via` as for `ask`.
 
     Raises:
         GatewayError: it cannot be reached, or a load balancer answers in its place.
     """
-    found: list[dict[str, Any]] = asyncio.run(_explained(url, _nodes(url)))
+    found: list[dict[str, Any]] = asyncio.run(_explained(url, _nodes(url, via)))
     return found
 
 
-async def _nodes(url: str) -> list[dict[str, Any]]:
-    async with _session(url, FLEET_SECONDS) as session, session.get(url + contract.PATH_FLEET) as response:
+async def _nodes(url: str, via: Address | None) -> list[dict[str, Any]]:
+    async with _session(url, FLEET_SECONDS, via) as session, session.get(url + contract.PATH_FLEET) as response:
         if response.status != 200:
             raise GatewayUnreachableError(
                 f"no gateway in service behind {url} (the load balancer says {response.status})"

@@ -11,7 +11,10 @@ from scripts.options import JsonFlag, StackOption
 from scripts.root import LOCAL_STACK
 
 if TYPE_CHECKING:
-    from inference_service.artifacts import ArtifactStore
+    from collections.abc import Sequence
+
+    from inference_service.artifacts import ArtifactStore, Pointer
+    from scripts.rollout.drive import Wave
     from scripts.stack_target import StackTarget
 
 app = typer.Typer(help="Model versions: publish, list, activate, roll back.", no_args_is_help=True)
@@ -83,24 +86,26 @@ def activate(
     stack: StackOption = LOCAL_STACK,
     as_json: JsonFlag = False,
 ) -> None:
-    """Let the model's nodes serve VERSION, at once. The first activation wakes the fleet.
+    """Let the model's nodes serve VERSION: one node first, then in waves; at once while no node serves.
+
+    Each wave waits until its nodes are ready and answer well, and spares the nodes that traffic needs. A failure, or
+    Ctrl-C, sets the wave back: the active version stays. The first activation wakes the fleet.
 
     Takes on the stack's promoter role, the only one that may write which version is served.
 
     Example: warmfleet models activate my-model 3f9a0c1d2e4b5a67
     """
-    from inference_service.artifacts import activate as activate_version
-    from scripts.promotion import promoter_store
+    from scripts.progress import Steps
+    from scripts.rollout.activation import activate_on
 
     target, _ = _open(stack)
-    fleet = target.outputs.fleet(name)  # before the pointer is written: nobody would serve another name
-    pointer = activate_version(promoter_store(target), name, version)
-    _report(target, name, pointer, fleet, as_json=as_json)
+    done = activate_on(target, name, version, Steps(sys.stderr))
+    _report(target, name, done.pointer, done.waves, as_json=as_json)
 
 
 @app.command()
 def rollback(name: Name, stack: StackOption = LOCAL_STACK, as_json: JsonFlag = False) -> None:
-    """Go back to the version that was active before; nodes still have it on disk.
+    """Go back to the version that was active before, at once; nodes still have it on disk. Ends a rollout, too.
 
     Example: warmfleet models rollback my-model
     """
@@ -108,8 +113,8 @@ def rollback(name: Name, stack: StackOption = LOCAL_STACK, as_json: JsonFlag = F
     from scripts.promotion import promoter_store
 
     target, _ = _open(stack)
-    fleet = target.outputs.fleet(name)
-    _report(target, name, roll_back(promoter_store(target), name), fleet, as_json=as_json)
+    target.outputs.fleet(name)  # a model of this stack
+    _report(target, name, roll_back(promoter_store(target), name), (), as_json=as_json)
 
 
 def _open(stack: str) -> "tuple[StackTarget, ArtifactStore]":
@@ -122,13 +127,20 @@ def _open(stack: str) -> "tuple[StackTarget, ArtifactStore]":
 
 def _describe(store: "ArtifactStore", name: str) -> dict[str, Any]:
     read = store.read_pointer(name)
-    states = {read[0].current.version: "active"} if read else {}
-    if read and read[0].previous:
-        states.setdefault(read[0].previous.version, "previous")
+    named = {field: getattr(read[0], field) if read else None for field in ("current", "candidate", "previous")}
+    words = {
+        "current": "active",
+        "candidate": f"under way, {read[0].wave_percent} %" if read else "",
+        "previous": "previous",
+    }
+    states: dict[str, str] = {}
+    for field, reference in named.items():
+        if reference:
+            states.setdefault(reference.version, words[field])
     return {
         "model": name,
-        "current": read[0].current.version if read else None,
-        "previous": read[0].previous.version if read and read[0].previous else None,
+        **{field: reference.version if reference else None for field, reference in named.items()},
+        "wave_percent": read[0].wave_percent if read else 0,
         "versions": [_described(store, name, each, states.get(each, "published")) for each in store.versions(name)],
     }
 
@@ -145,18 +157,19 @@ def _described(store: "ArtifactStore", name: str, version: str, state: str) -> d
     return {"version": version, "state": state, "manifest_sha256": sha256, "bytes": size, "problem": None}
 
 
-def _report(target: "StackTarget", name: str, pointer: Any, fleet: Any, *, as_json: bool) -> None:
+def _report(target: "StackTarget", name: str, pointer: "Pointer", waves: "Sequence[Wave]", *, as_json: bool) -> None:
     """Wake the fleet if it sleeps, and say what is so now."""
     from scripts import terminal
     from scripts.aws_session import explained
     from scripts.wake import in_words, wake
 
     with explained():
-        woken = wake(target.aws.client("autoscaling"), fleet)
+        woken = wake(target.aws.client("autoscaling"), target.outputs.fleet(name))
     previous = pointer.previous.version if pointer.previous else None
     if as_json:
         document = {"model": name, "current": pointer.current.version, "previous": previous}
-        terminal.print_json({**document, "woken": [asdict(each) for each in woken]})
+        done = {"waves": [asdict(each) for each in waves], "woken": [asdict(each) for each in woken]}
+        terminal.print_json({**document, **done})
         return
     terminal.say(f"{name} {pointer.current.version} is active" + (f"; before: {previous}" if previous else ""))
     if woken:

@@ -1,64 +1,13 @@
 """`warmfleet models` as processes against moto's S3 and Auto Scaling, reached through the user's own environment."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from cli_checkout import OUTPUTS, Checkout
-from moto.server import ThreadedMotoServer
 
 GGUF = b"GGUF" + bytes(60)
-
-
-@pytest.fixture
-def aws() -> Iterator[dict[str, str]]:
-    """moto's server; gives the environment that leads to it."""
-    server = ThreadedMotoServer("127.0.0.1", port=0)
-    server.start()
-    _, port = server.get_host_and_port()
-    yield {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "made-up",
-        "AWS_SECRET_ACCESS_KEY": "made-up",
-    }
-    server.stop()
-
-
-@pytest.fixture
-def client(aws: dict[str, str]) -> Callable[[str], Any]:
-    def make(service: str) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name="us-east-1",
-            endpoint_url=aws["AWS_ENDPOINT_URL"],
-            aws_access_key_id="made-up",
-            aws_secret_access_key="made-up",
-        )
-
-    return make
-
-
-@pytest.fixture
-def stack(client: Callable[[str], Any]) -> Iterator[Any]:
-    """The bucket and the two groups of the stack; gives the Auto Scaling client."""
-    client("s3").create_bucket(Bucket=OUTPUTS["bucketName"])
-    groups = client("autoscaling")
-    subnet = client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
-    image = client("ec2").describe_images()["Images"][0]["ImageId"]
-    groups.create_launch_configuration(LaunchConfigurationName="lc", ImageId=image, InstanceType="t3.micro")
-    for name in ("tiny-spot", "tiny-on-demand"):
-        groups.create_auto_scaling_group(
-            AutoScalingGroupName=name, LaunchConfigurationName="lc", MinSize=0, MaxSize=4, VPCZoneIdentifier=subnet
-        )
-    yield groups
-    for name in ("tiny-spot", "tiny-on-demand"):
-        groups.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
-    s3 = client("s3")
-    for item in s3.list_objects_v2(Bucket=OUTPUTS["bucketName"]).get("Contents", []):
-        s3.delete_object(Bucket=OUTPUTS["bucketName"], Key=item["Key"])
-    s3.delete_bucket(Bucket=OUTPUTS["bucketName"])
 
 
 def desired(groups: Any) -> dict[str, int]:
@@ -74,7 +23,12 @@ def weights(tmp_path: Path) -> Path:
 
 
 def test_publish_activate_and_roll_back_with_a_fleet_that_is_woken_once(
-    checkout: Checkout, aws: dict[str, str], stack: Any, weights: Path, json_of: Callable[[Any], Any]
+    checkout: Checkout,
+    aws: dict[str, str],
+    stack: Any,
+    gateway: Any,
+    weights: Path,
+    json_of: Callable[[Any], Any],
 ) -> None:
     def models(*arguments: str) -> Any:
         return json_of(checkout.run("models", *arguments, "--stack", "dev", "--json", **aws))
@@ -91,6 +45,7 @@ def test_publish_activate_and_roll_back_with_a_fleet_that_is_woken_once(
     models("publish", "tiny", str(weights), "--version", "two")
     second = models("activate", "tiny", "two")
     assert (second["current"], second["previous"], second["woken"]) == ("two", first["version"], [])
+    assert second["waves"] == []  # no node serves yet
 
     states = {each["version"]: each["state"] for each in models("list")["models"][0]["versions"]}
     assert states == {"two": "active", first["version"]: "previous"}
