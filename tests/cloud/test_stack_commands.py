@@ -50,8 +50,8 @@ def test_a_stack_from_its_preview_over_drift_to_what_would_lose_data(dev: StackF
 def test_what_a_rule_refuses_is_1_and_nothing_is_made(dev: StackFile) -> None:
     before = left_in(dev.aws)
     program = dev.root / "infra" / "__main__.py"
-    program.write_text('import pulumi_aws as aws\naws.sqs.Queue("slow", visibility_timeout_seconds=43201)\n')
-    assert "slow: visibilityTimeoutSeconds is 43201; must be 0 to 43200" in dev.warmfleet("preview", "dev", code=1)
+    program.write_text('import pulumi_aws as aws\naws.sqs.Queue("slow", receive_wait_time_seconds=21)\n')
+    assert "slow: receiveWaitTimeSeconds is 21; must be 0 to 20" in dev.warmfleet("preview", "dev", code=1)
     assert "breaks 1 rules" in dev.warmfleet("up", "dev", "--yes", code=1, stream="stderr")
     assert left_in(dev.aws) == before
 
