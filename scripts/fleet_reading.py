@@ -95,14 +95,17 @@ def _fleet(
         for market, group in present.items()
         for member in group.get("Instances", [])
     ]
-    pointer = store.read_pointer(outputs.model)
+    read = store.read_pointer(outputs.model)
+    pointer = read[0] if read else None
     return FleetState(
         model=outputs.model,
         groups=tuple(_group(group, market, autoscaling) for market, group in present.items()),
         nodes=tuple(nodes),
         lost_groups=tuple(name for name in outputs.groups if name not in described),
-        current=pointer[0].current.version if pointer else None,
-        previous=pointer[0].previous.version if pointer and pointer[0].previous else None,
+        current=pointer.current.version if pointer else None,
+        previous=pointer.previous.version if pointer and pointer.previous else None,
+        candidate=pointer.candidate.version if pointer and pointer.candidate else None,
+        wave_percent=pointer.wave_percent if pointer else 0,
     )
 
 

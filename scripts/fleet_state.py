@@ -62,7 +62,7 @@ class Node:
 
 @dataclass(frozen=True)
 class FleetState:
-    """One model at one moment. `current` and `previous` are versions by its pointer."""
+    """One model at one moment. `current`, `previous` and `candidate` are versions by its pointer."""
 
     model: str
     groups: tuple[Group, ...]
@@ -70,6 +70,8 @@ class FleetState:
     current: str | None
     previous: str | None = None
     lost_groups: tuple[str, ...] = ()  # in the stack's outputs, but not in Auto Scaling
+    candidate: str | None = None  # being rolled out, to places below wave_percent
+    wave_percent: int = 0
 
     @property
     def ready(self) -> tuple[Node, ...]:
@@ -116,7 +118,7 @@ def why_missing(fleet: FleetState, gateway: str | None, troubles: Iterable[Troub
 
 
 def _serves(node: Node, fleet: FleetState) -> bool:
-    return node.routable and node.version == fleet.current and not node.error
+    return node.routable and node.version in (fleet.current, fleet.candidate) and not node.error
 
 
 def _of_group(group: Group) -> list[str]:

@@ -37,7 +37,7 @@ PARALLEL_PARTS = 8
 PARALLEL_HASHES = 4
 CHUNK_BYTES = MIB
 READ_ATTEMPTS = 4  # of one part; botocore retries the request itself, but not a body that breaks off
-REPAIR = "`warmfleet models publish` of the same files repairs it; `warmfleet models rollback` leaves an active version"
+REPAIR = "`warmfleet models publish` of the same files repairs it; if it is active, `warmfleet models rollback` helps"
 BROKEN_READS = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, HTTPError, ConnectionError)
 
 

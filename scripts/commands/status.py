@@ -52,6 +52,8 @@ def document(reading: "Reading") -> dict[str, Any]:
                 "model": fleet.model,
                 "current": fleet.current,
                 "previous": fleet.previous,
+                "candidate": fleet.candidate,
+                "wave_percent": fleet.wave_percent,
                 "groups": [asdict(group) for group in fleet.groups],
                 "nodes": [asdict(node) for node in fleet.nodes],
                 "missing": why_missing(fleet, reading.silence, reading.troubles),
@@ -70,6 +72,8 @@ def _show(fleet: "FleetState", reading: "Reading") -> None:
     terminal.say(f"model    {fleet.model}", style="bold")
     previous = f"; before: {fleet.previous}" if fleet.previous else ""
     terminal.say(f"active   {fleet.current or 'none'}{previous}")
+    if fleet.candidate:
+        terminal.say(f"rollout  {fleet.candidate} has reached {fleet.wave_percent} %")
     rows = [
         [group.market, group.name, f"{group.in_service} of {group.desired}", f"0 to {group.most}"]
         for group in fleet.groups

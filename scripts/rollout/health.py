@@ -8,6 +8,7 @@ from scripts.rollout.member import Member
 
 LEAST_FAILED = 2  # one failed answer may be its request's fault
 SHARE_FACTOR, SHARE_MARGIN = 2.0, 0.01  # how much worse than the current version is worse
+AGAIN = "; put that right, then activate it again, or another version"
 
 
 def failure(pointer: Pointer, wave: Iterable[Member], history: History, now: float) -> str | None:
@@ -17,13 +18,13 @@ def failure(pointer: Pointer, wave: Iterable[Member], history: History, now: flo
     for node in wave:
         log = f"; more: `warmfleet logs {node.instance_id}`"
         if node.refused == version:
-            return f"{node.instance_id} cannot serve {version}: {node.error or 'it gives no reason'}{log}"
+            return f"{node.instance_id} cannot serve {version}: {node.error or 'it gives no reason'}{log}{AGAIN}"
         if node.state and node.instance_id in history.proven and _lost(node, pointer, history):
             why = node.error or f"it is {node.state} with {node.version or 'no version'}, process {node.process}"
-            return f"{node.instance_id} served {version} and then failed: {why}{log}"
+            return f"{node.instance_id} served {version} and then failed: {why}{log}{AGAIN}"
         waited = now - history.pending.get(node.instance_id, now)
         if waited > history.patience_seconds:
-            return f"{node.words()}; it does not serve {version} after {waited:.0f} s{log}"
+            return f"{node.words()}; it does not serve {version} after {waited:.0f} s{log}{AGAIN}"
     return None
 
 
@@ -44,5 +45,6 @@ def worse(pointer: Pointer, wave: Iterable[Member], history: History) -> str | N
     worst = max(serving, key=lambda node: node.failed)
     return (
         f"{pointer.candidate.version} failed {its.failed} of {its.answered} answers, {pointer.current.version} "
-        f"{others.failed} of {others.answered}; most on {worst.instance_id}: `warmfleet logs {worst.instance_id}`"
+        f"{others.failed} of {others.answered}; most on {worst.instance_id}: "
+        f"`warmfleet logs {worst.instance_id}`{AGAIN}"
     )

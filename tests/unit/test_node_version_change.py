@@ -87,6 +87,7 @@ async def serving(tmp_path: Path, pointer: Pointer = CALM) -> AsyncIterator[Node
         await node.serves(pointer.version_for(NODE))
         node.states.clear()
         yield node
+        await node.until(lambda: node.worker._working is None)  # a process that ends prunes nothing any more
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -80,6 +80,10 @@ def test_a_node_with_another_version_than_the_active_one_is_not_warm() -> None:
     assert "with version v1; v2 is active" in only(why_missing(behind, None))
 
 
+def test_a_node_under_the_wave_of_a_rollout_lacks_nothing() -> None:
+    assert why_missing(replace(FLEET, current="v0", candidate="v1", wave_percent=25), None) == []
+
+
 def test_trouble_of_the_local_cloud_comes_first_with_its_remedy_and_makes_waiting_pointless() -> None:
     trouble = Trouble("load balancer gw", "port 8080 is taken", "free it, or set warmfleet:gateway_port")
     assert why_missing(FLEET, "connection refused", [trouble])[0].endswith("free it, or set warmfleet:gateway_port")
