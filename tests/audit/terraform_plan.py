@@ -82,6 +82,8 @@ def _blocks(value: Any) -> Any:
         return {_block_name(key): _member(key, each) for key, each in value.items()}
     if isinstance(value, list):
         return [_blocks(each) for each in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # Pulumi's wire knows no integers, and checkov judges nothing but integers in some places
     return None if isinstance(value, pulumi.Asset | pulumi.Archive) else value
 
 

@@ -25,6 +25,20 @@ for name, text in json.load(sys.stdin).items():
     for found in analyze_policy_string(text).findings:
         print(name, found.issue, found.detail)
 """
+# The checks that docs and reviews count on; a check that finds nothing to judge would pass as well.
+COUNTED_ON = {f"CKV2_AWS_{number}" for number in (6, 11, 12, 20, 28, 61, 73)} | {
+    f"CKV_AWS_{number}"
+    for numbers in (
+        (18, 19, 20, 21, 70, 144, 145),  # S3
+        (46, 79, 88, 341, 153, 315),  # launch templates, groups
+        (2, 91, 103, 131, 150, 328, 378),  # load balancers
+        (23, 24, 25, 260, 277, 382),  # security groups
+        (27, 168, 26, 7, 33),  # queues, topics, keys
+        (60, 61, 62, 63, 286, 287, 288, 289, 290, 355),  # IAM
+        (66, 158, 338),  # logs
+    )
+    for number in numbers
+}
 EVERYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObjects", "Resource": "*"}]}'
 
 
@@ -41,15 +55,25 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def checkov(document: Any, folder: Path) -> set[tuple[str, str]]:
     """(check, resource) of everything that failed."""
+    return {(each["check_id"], each["resource"]) for each in judged(document, folder)["failed_checks"]}
+
+
+def judged(document: Any, folder: Path) -> Any:
+    """checkov's own answer, what passed included."""
     file = folder / "plan.json"
     file.write_text(json.dumps(document))
-    options = ["--framework", "terraform_plan", "--output", "json", "--quiet", "--compact", "--soft-fail"]
+    options = ["--framework", "terraform_plan", "--output", "json", "--compact", "--soft-fail"]
     command = [str(BIN / "checkov"), "--file", str(file), *options, "--skip-download"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder, env=outside())
     found = json.loads(done.stdout)
     assert found["summary"]["parsing_errors"] == 0
     assert found["summary"]["passed"] > 100
-    return {(each["check_id"], each["resource"]) for each in found["results"]["failed_checks"]}
+    return found["results"]
+
+
+def wanted(stack: str) -> set[str]:
+    """A key of the stack's own is not everywhere."""
+    return COUNTED_ON if stack in ("staging", "prod") else COUNTED_ON - {"CKV_AWS_7", "CKV_AWS_33"}
 
 
 def parliament(policies: dict[str, str]) -> list[str]:
@@ -76,7 +100,9 @@ def accepted(stack: str, found: tuple[str, str]) -> list[int]:
 
 def test_checkov_finds_what_is_accepted_and_nothing_else(rendered: tuple[str, Any], tmp_path: Path) -> None:
     stack, document = rendered
-    found = checkov(document, tmp_path)
+    results = judged(document, tmp_path)
+    assert {each["check_id"] for kind in ("passed_checks", "failed_checks") for each in results[kind]} >= wanted(stack)
+    found = {(each["check_id"], each["resource"]) for each in results["failed_checks"]}
     assert sorted(each for each in found if not accepted(stack, each)) == []
     used = {number for each in found for number in accepted(stack, each)}
     assert [each for number, each in enumerate(ACCEPTED) if stack in each["stacks"] and number not in used] == []
