@@ -131,12 +131,12 @@ def _name(urn: Any) -> str:
 
 def unknown_type(token: str) -> str | None:
     """What is wrong with a type's token; None if the SDK has it, or if it is not AWS's."""
-    from localcloud.provider.schema import arguments_class
+    from localcloud.provider.sdk_shapes import arguments
 
     if not token.startswith("aws:"):
         return None
     try:
-        arguments_class(token)
+        arguments(token)
     except (ImportError, AttributeError, ValueError):
         return f"type is {token!r}, which pulumi_aws does not have; see {SDK_SOURCE}"
     return None

@@ -16,12 +16,13 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 from inference_service import logs
 from localcloud.environment import without_outside
-from localcloud.provider import schema
+from localcloud.provider import sdk_classes
 from localcloud.provider.clients import Clients
 from localcloud.provider.configuration import DEFAULT_REGION
 from localcloud.provider.errors import RefusedError
 from localcloud.provider.peer import admit, backend_folder
 from localcloud.provider.registry import handlers
+from localcloud.provider.sdk_shapes import arguments
 from localcloud.provider.service import Service
 from localcloud.provider.session import Sessions
 
@@ -54,7 +55,7 @@ def warm_up(clients: Clients) -> None:
     for service in SERVICES:
         clients.client(service, DEFAULT_REGION)
     for token in handlers():
-        schema.arguments_class(token)
+        arguments(token)
 
 
 def main() -> int:
@@ -71,7 +72,7 @@ def main() -> int:
     except RefusedError as error:
         structlog.get_logger().error("the provider cannot start", error=str(error))
         return 1
-    schema.import_sparingly()
+    sdk_classes.import_sparingly()
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())

@@ -24,12 +24,12 @@ def check(
 
     Example: warmfleet check preview.json
     """
-    from localcloud.provider import schema
+    from localcloud.provider import sdk_classes
     from scripts import terminal
     from scripts.exit_codes import FAILED
     from scripts.policy_check import check_file
 
-    schema.import_sparingly()  # all of pulumi_aws.ec2 would take a second
+    sdk_classes.import_sparingly()  # all of a package would take seconds
     checked = check_file(file)
     if as_json:
         listed = [asdict(each) for each in checked.findings]
