@@ -42,6 +42,15 @@ class Stack:
     url: str
     folder: Path
 
+    def scale(self, nodes: int) -> None:
+        groups = self.client("autoscaling")
+        (spot,) = [
+            each["AutoScalingGroupName"]
+            for each in groups.describe_auto_scaling_groups()["AutoScalingGroups"]
+            if each["DesiredCapacity"] and self.model in each["AutoScalingGroupName"]
+        ]
+        groups.set_desired_capacity(AutoScalingGroupName=spot, DesiredCapacity=nodes)
+
     def client(self, service: str) -> Any:
         state = control.running(self.checkout.root)
         assert state
@@ -80,10 +89,10 @@ class Stack:
         with urlopen(self.url + contract.PATH_FLEET, timeout=10) as answer:
             return {node["instance_id"]: node["report"] or {} for node in json.load(answer)["nodes"]}
 
-    def all_serve(self, version: str) -> bool:
+    def all_serve(self, version: str, nodes: int = NODES) -> bool:
         reports = self.reports().values()
         good = [each for each in reports if (each.get("state"), each.get("version")) == ("ready", version)]
-        return len(good) == len(reports) == NODES
+        return len(good) == len(reports) == nodes
 
 
 def eventually(condition: Callable[[], Any], what: str) -> Any:
@@ -102,13 +111,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         facts = json.loads(checkout.warmfleet("up", "--json").stdout)
         made = Stack(checkout, facts["model"], facts["gateway_url"], folder)
-        groups = made.client("autoscaling")
-        (spot,) = [
-            each["AutoScalingGroupName"]
-            for each in groups.describe_auto_scaling_groups()["AutoScalingGroups"]
-            if each["DesiredCapacity"] and facts["model"] in each["AutoScalingGroupName"]
-        ]
-        groups.set_desired_capacity(AutoScalingGroupName=spot, DesiredCapacity=NODES)
+        made.scale(NODES)
         eventually(lambda: made.all_serve(facts["version"]), "three warm nodes")
         yield made
     finally:
@@ -206,3 +209,16 @@ def test_a_run_that_was_killed_is_gone_on_with_and_no_other_version_comes_betwee
     assert stack.all_serve("killed")
     assert stack.models("rollback", stack.model)["current"] == active
     eventually(lambda: stack.all_serve(active), "every node on the version before")
+
+
+def test_the_only_node_changes_while_its_clients_wait(stack: Stack) -> None:
+    stack.scale(1)
+    eventually(lambda: stack.all_serve(stack.pointer()["current"], nodes=1), "one node alone")
+    stack.publish("alone")
+    with SteadyLoad(stack.url, stack.model) as load:
+        done = stack.activate("alone")
+        eventually(lambda: load.answers["alone"] >= 5, "answers of the new version")
+    assert (done.returncode, load.failed) == (0, [])
+    assert stack.all_serve("alone", nodes=1)
+    stack.scale(NODES)
+    eventually(lambda: stack.all_serve("alone"), "three warm nodes")
