@@ -11,6 +11,7 @@ FILE = Path(__file__).resolve().parents[1] / "ansible" / "group_vars" / "all" / 
 HEAD = "# Written by `python -m scripts.ansible_names` from inference_service/contract.py; edit that.\n"
 # What a playbook reads, and nothing else.
 NAMES = (
+    "PATH_HEALTH",
     "PATH_READY",
     "ROLE_GATEWAY",
     "ROLE_NODE",

@@ -21,6 +21,7 @@ from tests.nodes.rootfs import missing_tools, root_file_system
 BUCKET = "models-1"
 PLACES = Places(BUCKET, "logs-1", jobs_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs", api_keys_parameter="k")
 SCRIPT = "/var/lib/cloud/part-001"
+HOSTS = "/srv/hosts"
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Instance:
 
     def site(self, *options: str, playbook: str = "site.yml") -> str:
         """A playbook of running hosts, with this host as its only one; what it said."""
-        self.host.write("/root/hosts", f"[role_{self.role}]\nhere ansible_connection=local service_role={self.role}\n")
-        return self._playbook(playbook, "-i", "/root/hosts", *options)
+        self.host.write(HOSTS, f"[role_{self.role}]\nhere ansible_connection=local service_role={self.role}\n")
+        return self._playbook(playbook, "-i", HOSTS, "-e", "ready_seconds=60", *options)
 
     def play(self, *options: str) -> str:
         """boot.yml again, as the first boot applies it; what it said."""
@@ -53,7 +54,7 @@ class Instance:
         install = f"{bundle}/ansible/roles/service/files/install_release.py"
         self.host.run("sh", "-c", f"[ -d {tools} ] || python3 {install} {bundle} requirements/converge.txt {tools}")
         command = ["python3", "-m", "ansible", "playbook"]
-        environ = [f"PYTHONPATH={tools}", "HOME=/root", "ANSIBLE_NOCOLOR=1", *self.environ()]
+        environ = [f"PYTHONPATH={tools}", "HOME=/srv", "ANSIBLE_NOCOLOR=1", *self.environ()]
         line = f'cd {bundle}/ansible && exec env "$@"'
         done = self.host.run("sh", "-c", line, "sh", *environ, *command, *words, check=False, seconds=300)
         return done.stdout + done.stderr

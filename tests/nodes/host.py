@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+BOOTED = "run/systemd/private"  # systemd listens
 REBOOT = 133  # systemd-nspawn's exit code when its host wants to boot again
 FLAGS = ("--boot", "--register=no", "--keep-unit", "--console=pipe", "--link-journal=no", "--resolv-conf=off")
 
@@ -80,7 +81,7 @@ class Host:
             for pid in self._below(self.nspawn.pid):
                 status = Path(f"/proc/{pid}/status").read_text()
                 line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
-                if line.split()[-1] == "1" and Path(f"/proc/{pid}/root/run/systemd/private").exists():
+                if line.split()[-1] == "1" and (Path(f"/proc/{pid}/root") / BOOTED).exists():
                     return pid
             time.sleep(0.05)
         raise AssertionError(self.console.read_text()[-3000:])

@@ -80,9 +80,9 @@ def test_drain_yml_stops_only_hosts_that_are_named_and_site_yml_puts_them_back(g
 def test_a_diagnosis_says_much_and_no_secret(gateway: Instance) -> None:
     line = "journalctl would show Authorization: Bearer abc.def and AKIAIOSFODNN7EXAMPLE"
     gateway.host.write("/var/log/cloud-init-output.log", line + "\n")
-    said = gateway.site("-e", "diagnose_folder=/root/diagnosis", playbook="diagnose.yml")
+    said = gateway.site("-e", "diagnose_folder=/srv/diagnosis", playbook="diagnose.yml")
     assert recap(said, "here")["failed"] == 0, said
-    text = (gateway.host.root / "root/diagnosis/here.txt").read_text()
+    text = (gateway.host.root / "srv/diagnosis/here.txt").read_text()
     assert "warmfleet-gateway.service" in text
     assert "journalctl would show" in text
     assert "[removed]" in text
