@@ -3,9 +3,11 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts.pulumi_build import cache_home
 
@@ -67,3 +69,13 @@ def scratch_checkout(folder: Path, base: Mapping[str, str]) -> Checkout:
     path = os.pathsep.join([str(folder), *filter(None, [base.get("PYTHONPATH")])])
     # The installed package leads to the original; PYTHONPATH comes before it.
     return Checkout(folder, {**base, "PYTHONPATH": path, "XDG_CACHE_HOME": str(cache_home(base).parent)})
+
+
+def eventually(condition: Callable[[], Any], what: str, seconds: float) -> Any:
+    """The first truthy value of `condition`; fails after `seconds`, saying `what` did not come true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.2)
+    raise AssertionError(f"{what} did not come true within {seconds} s")

@@ -9,13 +9,13 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import boto3
 import pytest
-from scratch_checkout import Checkout, scratch_checkout
+from scratch_checkout import Checkout, eventually, scratch_checkout
 
 from inference_service import contract
 from localcloud import control
@@ -24,7 +24,7 @@ from localcloud.places import Places
 from localcloud.processes import marked
 from scripts.local_stack import Backend
 
-DEADLINE_SECONDS = 60
+soon = partial(eventually, seconds=60)
 GATEWAY_PORT = 8080
 
 pytestmark = [pytest.mark.journey, pytest.mark.failures, pytest.mark.timeout(300)]
@@ -38,15 +38,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     finally:
         control.stop(made.root, report=print)
     assert list(marked(Places.of(made.root).folder)) == []
-
-
-def eventually(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.2)
-    raise AssertionError(f"{what} did not come true within {DEADLINE_SECONDS} s")
 
 
 def up(checkout: Checkout) -> Any:
@@ -84,7 +75,7 @@ def test_an_occupied_port_names_its_owner_and_up_replaces_the_gateway_once_it_is
     with socket.create_server((f"{prefix}.1.1", GATEWAY_PORT)), socket.create_server((f"{prefix}.1.2", GATEWAY_PORT)):
         said = refused(checkout, "up", "--wait", "3")
         assert "is warm after" in said
-        gateway = eventually(lambda: control.problems(checkout.root), "a given up gateway")[0].resource
+        gateway = soon(lambda: control.problems(checkout.root), "a given up gateway")[0].resource
         assert "address already in use" in (words := missing(checkout))
         assert f"{gateway}: its service ended with code 1" in words
         assert "`make up` replaces the instance" in words
@@ -111,7 +102,7 @@ def test_a_node_that_finds_altered_weights_stays_out_of_service_until_they_are_p
                 InstanceId=each["InstanceId"], ShouldDecrementDesiredCapacity=False
             )
 
-    words = eventually(lambda: "differs from its manifest" in (text := missing(checkout)) and text, "the refusal")
+    words = soon(lambda: "differs from its manifest" in (text := missing(checkout)) and text, "the refusal")
     assert f"{key.removeprefix(prefix)} differs from its manifest" in words
     assert len(hashes(words)) == 2
     states = {each["LifecycleState"] for each in groups.describe_auto_scaling_instances()["AutoScalingInstances"]}
@@ -143,7 +134,7 @@ def test_a_killed_cloud_is_said_in_one_line_and_an_interrupted_up_leaves_what_th
         for line in child.stderr:
             if line == "...  provision\n":
                 break
-        eventually(Backend(Places.of(checkout.root)).locked_by, "pulumi at work")
+        soon(Backend(Places.of(checkout.root)).locked_by, "pulumi at work")
         os.killpg(child.pid, signal.SIGTERM)
         said = child.stderr.read()
     assert "interrupted; the same command goes on from here" in said

@@ -8,16 +8,16 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import boto3
 import pytest
-from scratch_checkout import Checkout, scratch_checkout
+from scratch_checkout import Checkout, eventually, scratch_checkout
 from steady_load import SteadyLoad
 
 from inference_service import contract
@@ -27,7 +27,7 @@ from localcloud.places import Places
 from localcloud.processes import marked
 from scripts.default_model import default_model
 
-DEADLINE_SECONDS = 90
+soon = partial(eventually, seconds=90)
 NODES = 3
 
 pytestmark = [pytest.mark.journey, pytest.mark.failures, pytest.mark.timeout(400)]
@@ -95,15 +95,6 @@ class Stack:
         return len(good) == len(reports) == nodes
 
 
-def eventually(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.2)
-    raise AssertionError(f"{what} did not come true within {DEADLINE_SECONDS} s")
-
-
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("rollout")
@@ -112,7 +103,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         facts = json.loads(checkout.warmfleet("up", "--json").stdout)
         made = Stack(checkout, facts["model"], facts["gateway_url"], folder)
         made.scale(NODES)
-        eventually(lambda: made.all_serve(facts["version"]), "three warm nodes")
+        soon(lambda: made.all_serve(facts["version"]), "three warm nodes")
         yield made
     finally:
         control.stop(checkout.root, report=print)
@@ -123,9 +114,9 @@ def test_a_version_rolls_out_node_by_node_and_no_client_notices(stack: Stack) ->
     before = stack.pointer()["current"]
     stack.publish("v2")
     with SteadyLoad(stack.url, stack.model) as load:
-        eventually(lambda: load.answers[before] >= 5, "answers of the version before")
+        soon(lambda: load.answers[before] >= 5, "answers of the version before")
         done = stack.activate("v2")
-        eventually(lambda: load.answers["v2"] >= 5, "answers of the new version")
+        soon(lambda: load.answers["v2"] >= 5, "answers of the new version")
     assert done.returncode == 0, done.stderr
     assert load.failed == []
     assert load.answers[before] > 5, "nobody asked while it went on"
@@ -187,7 +178,7 @@ def test_ctrl_c_sets_the_wave_back(stack: Stack) -> None:
     assert f"{stack.model} stays on {active['current']}" in said
     assert "it was interrupted" in said
     assert stack.pointer() == active
-    eventually(lambda: stack.all_serve(active["current"]), "every node on the active version")
+    soon(lambda: stack.all_serve(active["current"]), "every node on the active version")
 
 
 def test_a_run_that_was_killed_is_gone_on_with_and_no_other_version_comes_between(stack: Stack) -> None:
@@ -208,17 +199,17 @@ def test_a_run_that_was_killed_is_gone_on_with_and_no_other_version_comes_betwee
     assert done.returncode == 0, done.stderr
     assert stack.all_serve("killed")
     assert stack.models("rollback", stack.model)["current"] == active
-    eventually(lambda: stack.all_serve(active), "every node on the version before")
+    soon(lambda: stack.all_serve(active), "every node on the version before")
 
 
 def test_the_only_node_changes_while_its_clients_wait(stack: Stack) -> None:
     stack.scale(1)
-    eventually(lambda: stack.all_serve(stack.pointer()["current"], nodes=1), "one node alone")
+    soon(lambda: stack.all_serve(stack.pointer()["current"], nodes=1), "one node alone")
     stack.publish("alone")
     with SteadyLoad(stack.url, stack.model) as load:
         done = stack.activate("alone")
-        eventually(lambda: load.answers["alone"] >= 5, "answers of the new version")
+        soon(lambda: load.answers["alone"] >= 5, "answers of the new version")
     assert (done.returncode, load.failed) == (0, [])
     assert stack.all_serve("alone", nodes=1)
     stack.scale(NODES)
-    eventually(lambda: stack.all_serve("alone"), "three warm nodes")
+    soon(lambda: stack.all_serve("alone"), "three warm nodes")

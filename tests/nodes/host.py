@@ -79,12 +79,19 @@ class Host:
         while time.monotonic() < deadline:
             assert self.nspawn.poll() is None, self.console.read_text()[-3000:]
             for pid in self._below(self.nspawn.pid):
-                status = Path(f"/proc/{pid}/status").read_text()
-                line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
-                if line.split()[-1] == "1" and (Path(f"/proc/{pid}/root") / BOOTED).exists():
+                if self._is_init(pid):
                     return pid
             time.sleep(0.05)
         raise AssertionError(self.console.read_text()[-3000:])
+
+    @staticmethod
+    def _is_init(pid: int) -> bool:
+        """Whether it is process 1 of its host, and listens; False for one that has just ended."""
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{pid}/status").read_text()
+            line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
+            return line.split()[-1] == "1" and (Path(f"/proc/{pid}/root") / BOOTED).exists()
+        return False
 
     @staticmethod
     def _below(pid: int) -> list[int]:

@@ -1,5 +1,6 @@
 """What the playbook does to a real systemd host, from its first boot by user data."""
 
+import hashlib
 import re
 import shutil
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from inference_service import contract
+from infra.stack import BUNDLE_FOLDER
 from tests.aws.first_boot.cases import SETTINGS
 from tests.nodes.conftest import Instance
 
@@ -139,6 +141,7 @@ def test_the_service_is_back_after_a_reboot(gateway: Instance) -> None:
 
 
 def test_a_wheel_of_another_hash_is_refused_and_what_runs_stays(gateway: Instance) -> None:
+    assert lives(gateway, contract.ROLE_GATEWAY) == 200  # else it would still be loading what is moved away
     (wheel,) = (gateway.host.root / BUNDLES / gateway.version / "wheels").glob("aiohttp-*cp311*.whl")
     releases = gateway.host.root / "opt/warmfleet/releases"
     (release,) = releases.iterdir()
@@ -154,3 +157,29 @@ def test_a_wheel_of_another_hash_is_refused_and_what_runs_stays(gateway: Instanc
         wheel.write_bytes(right)
         kept.rename(release)
     assert lives(gateway, contract.ROLE_GATEWAY) == 200
+
+
+def test_site_yml_brings_another_bundle_and_refuses_one_that_is_not_what_its_version_says(
+    launch: Callable[[str], Instance],
+) -> None:
+    """The second bundle is the first with one more space in its manifest."""
+    instance = launch(contract.ROLE_GATEWAY)
+    instance.first_boot()
+    folder, manifest = instance.host.root / "srv/bundle", (BUNDLE_FOLDER / "manifest.json").read_bytes() + b" "
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_bytes(manifest)
+    shutil.copy(BUNDLE_FOLDER / "bundle.tar.gz", folder)
+    version = hashlib.sha256(manifest).hexdigest()
+
+    refused = instance.site("-e", f"service_version={'0' * 64}", "-e", "service_bundle_source=/srv/bundle")
+    assert recap(refused, "here")["failed"] == 1
+    assert f"manifest.json has the SHA-256 {version}" in " ".join(refused.split())
+    assert lives(instance, contract.ROLE_GATEWAY) == 200
+
+    said = instance.site("-e", f"service_version={version}", "-e", "service_bundle_source=/srv/bundle")
+    assert recap(said, "here")["failed"] == 0, said
+    shown = instance.host.run("systemctl", "show", "-p", "Environment", "warmfleet-gateway.service").stdout
+    assert f"/opt/warmfleet/releases/{version}-gateway" in shown
+    assert f"WARMFLEET_SERVICE_VERSION='{version}'" in (instance.host.root / "etc/warmfleet/service.env").read_text()
+    assert lives(instance, contract.ROLE_GATEWAY) == 200
+    assert recap(instance.site(), "here")["changed"] == 0
