@@ -24,7 +24,7 @@ test-cloud: .venv/ready cli bundle ## every stack file through the real CLI on t
 	.venv/bin/pytest -m cloud
 
 test-nodes: .venv/ready bundle ## the playbooks on real systemd hosts; needs root, systemd-nspawn and mmdebstrap
-	.venv/bin/pytest -m nodes -p no:cacheprovider
+	.venv/bin/pytest tests/nodes -m nodes -p no:cacheprovider
 
 audit: .venv/ready cli bundle build/audit/ready ## what scanners find in the four stacks, and the controls that prod keeps, beside what is accepted with a reason
 	.venv/bin/pytest -m audit
