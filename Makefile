@@ -8,8 +8,8 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 help: ## list the targets
 	@sed -n 's/^\([a-z.-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
-up: .venv/ready ## from nothing to an answer: provision a fleet on the local cloud and ask its model
-	.venv/bin/warmfleet up
+up: .venv/ready ## from nothing to an answer: a fleet on the local cloud and its model; as root also NODES=hosts
+	.venv/bin/warmfleet up$(if $(NODES), --nodes $(NODES))
 
 down: .venv/ready ## remove every process, file and cloud resource that `make up` made
 	.venv/bin/warmfleet down

@@ -29,6 +29,8 @@ class Instance:
     address: str
     user_data: str
     tags: Mapping[str, str]
+    image_id: str = ""
+    reboots: int = 0  # how often RebootInstances was called
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,10 @@ class Admin:
         targets = {each: {"state": state, "reason": reason} for each, (state, reason) in states.items()}
         await self._ask("POST", "target-health", json={"target_group_arn": target_group_arn, "targets": targets})
 
+    async def powered_off(self, instance_id: str) -> None:
+        """Tell EC2 that an instance has shut itself down."""
+        await self._ask("POST", "powered-off", json={"instance_id": instance_id})
+
     async def _get(self, path: str, seconds: float = ANSWER_SECONDS) -> Any:
         return await self._ask("GET", path, seconds)
 
@@ -126,6 +132,8 @@ def read_instance(document: Mapping[str, Any]) -> Instance:
         document["private_ip"] or "",
         document["user_data"] or "",
         dict(document["tags"]),
+        document.get("image_id", ""),
+        document.get("reboots", 0),
     )
 
 

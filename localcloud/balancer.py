@@ -11,16 +11,23 @@ from localcloud.cloud_state import Problem
 from localcloud.health import CheckedGroup
 from localcloud.listener import ListeningPort, resource
 from localcloud.problems import Problems
-from localcloud.proxy import Forwarder, session
+from localcloud.proxy import Forwarder, SocketFactory, session
 
 
 class LoadBalancers:
     """Makes what listens here follow what the local AWS says."""
 
-    def __init__(self, admin: Admin, checks: aiohttp.ClientSession, problems: Problems) -> None:
+    def __init__(
+        self,
+        admin: Admin,
+        checks: aiohttp.ClientSession,
+        problems: Problems,
+        socket_factory: SocketFactory | None = None,
+    ) -> None:
         self._admin = admin
         self._checks = checks
         self._problems = problems
+        self._socket_factory = socket_factory
         self._groups: dict[str, CheckedGroup] = {}
         self._ports: dict[Listener, tuple[ListeningPort, aiohttp.ClientSession]] = {}
         self._unserved: set[Listener] = set()
@@ -63,7 +70,7 @@ class LoadBalancers:
             self._problems.set(Problem(resource(listener), text, remedy))
 
     async def _open(self, listener: Listener) -> None:
-        http = session(listener.idle_seconds)
+        http = session(listener.idle_seconds, self._socket_factory)
         port = ListeningPort(listener, Forwarder(listener, http, self._choose_in(listener)), self._problems)
         self._ports[listener] = (port, http)
         await port.start()

@@ -12,6 +12,7 @@ from localcloud.processes import ProcessIdentity
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
+PROCESSES, HOSTS = "processes", "hosts"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class CloudState:
     provider_port: int
     address_prefix: str
     region: str
+    nodes: str = PROCESSES  # what instances are
+    namespace: str = ""  # the network namespace from which hosts are reached; "" where instances are processes
 
     @property
     def daemon(self) -> ProcessIdentity:

@@ -13,13 +13,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from localcloud.child import last_lines
 from localcloud.cloud_state import CloudState, Problem, read_problems, read_state
 from localcloud.environment import without_outside
 from localcloud.errors import LocalCloudError
+from localcloud.hosts.leftovers import clear as clear_hosts
 from localcloud.parts import Modules
 from localcloud.places import Places, make_private_folder
 from localcloud.processes import MARK, alive, end, end_marked
@@ -52,6 +53,7 @@ def start(
     modules: Modules | None = None,
     time_scale: float = 1.0,
     environ: Mapping[str, str] | None = None,
+    hosts_base: Path | None = None,
 ) -> CloudState:
     """Start the cloud in the background and return once all of it listens; at once when it runs already.
 
@@ -60,6 +62,7 @@ def start(
     Args:
         time_scale: by how much Auto Scaling's and EC2's own time runs faster.
         environ: what the cloud's processes inherit, less what leads to a real account (default: os.environ).
+        hosts_base: the root file system that instances boot (localcloud.hosts.rootfs); without it they are processes.
 
     Raises:
         LocalCloudError: it cannot start; the text has the reason and what to do.
@@ -70,7 +73,9 @@ def start(
             if state := running(root):
                 return state
             _clear(places, report)
-            return _launch(places, modules or Modules(), timeout_seconds, time_scale, environ or os.environ)
+            arguments = ["--time-scale", f"{time_scale:g}"]
+            arguments += ["--hosts-base", str(hosts_base)] if hosts_base else []
+            return _launch(places, modules or Modules(), timeout_seconds, arguments, environ or os.environ)
     except OSError as error:
         raise LocalCloudError(
             f"the local cloud cannot start: {error}; it needs a little disk space and write access in {places.folder}"
@@ -81,7 +86,7 @@ def stop(root: Path, *, report: Report) -> None:
     """End the cloud and everything that it started, also what a killed one left; does nothing when nothing runs."""
     places = Places.of(root)
     if not places.folder.exists():
-        ended = end_marked(places.folder)  # someone removed the folder of a running cloud
+        ended = end_marked(places.folder) + clear_hosts(places.folder)  # someone removed a running cloud's folder
         report(f"ended {ended} processes of a local cloud" if ended else "no local cloud is running")
         return
     with _alone(places, report):
@@ -95,7 +100,7 @@ def stop(root: Path, *, report: Report) -> None:
 
 
 def _launch(
-    places: Places, modules: Modules, timeout_seconds: float, time_scale: float, environ: Mapping[str, str]
+    places: Places, modules: Modules, timeout_seconds: float, more: Sequence[str], environ: Mapping[str, str]
 ) -> CloudState:
     for folder in (places.logs, places.instances, places.pulumi_backend, places.pulumi_home):
         make_private_folder(folder)
@@ -106,7 +111,7 @@ def _launch(
     with ours:
         try:
             with theirs:
-                _spawn(places, modules, time_scale, environ, theirs.fileno())
+                _spawn(places, modules, more, environ, theirs.fileno())
             message = hear(ours, timeout_seconds)
         except BaseException as error:
             _wait_for_end(ours, places)
@@ -119,8 +124,8 @@ def _launch(
     return CloudState(**message["state"])
 
 
-def _spawn(places: Places, modules: Modules, time_scale: float, environ: Mapping[str, str], starter: int) -> None:
-    arguments = ["--root", str(places.root), "--starter-fd", str(starter), "--time-scale", f"{time_scale:g}"]
+def _spawn(places: Places, modules: Modules, more: Sequence[str], environ: Mapping[str, str], starter: int) -> None:
+    arguments = ["--root", str(places.root), "--starter-fd", str(starter), *more]
     arguments += ["--aws-module", modules.aws, "--provider-module", modules.provider]
     arguments += ["--service-module", modules.service]
     log = os.open(places.daemon_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -151,7 +156,7 @@ def _wait_for_end(link: socket.socket, places: Places) -> None:
 
 def _clear(places: Places, report: Report) -> int:
     """End every process of this checkout's cloud and remove what it said about itself; how many processes."""
-    ended = end_marked(places.folder)
+    ended = end_marked(places.folder) + clear_hosts(places.folder)
     if ended:
         report(f"ended {ended} processes that an earlier local cloud had left")
     places.cloud_file.unlink(missing_ok=True)

@@ -23,14 +23,15 @@ from localcloud import child, events
 from localcloud.addresses import claim
 from localcloud.admin import Admin
 from localcloud.balancer import LoadBalancers
-from localcloud.cloud_state import REGION, CloudState, write_state
+from localcloud.cloud_state import HOSTS, PROCESSES, REGION, CloudState, write_state
 from localcloud.environment import aws_environment
 from localcloud.errors import LocalCloudError
+from localcloud.hosts.site import Site, make_site
 from localcloud.parts import Modules
 from localcloud.places import Places
 from localcloud.problems import Problems
 from localcloud.processes import identity
-from localcloud.service_process import Machine
+from localcloud.service_process import Machine, processes
 from localcloud.starter import StarterLink
 from localcloud.supervisor import Supervisor
 
@@ -47,6 +48,7 @@ class DaemonSettings:
     modules: Modules
     time_scale: float
     environ: dict[str, str]
+    hosts_base: Path | None = None  # the root file system of hosts; None: instances are processes
 
 
 class Ending:
@@ -104,17 +106,20 @@ async def _start(settings: DaemonSettings, stack: AsyncExitStack, ending: Ending
     stack.callback(claimed.close)
     arguments = ["--prefix", claimed.prefix, "--time-scale", f"{settings.time_scale:g}", "--run-id", run_id]
     modules, environ = settings.modules, settings.environ
+    site = await make_site(places, settings.hosts_base, stack) if settings.hosts_base else None
+    arguments += ["--hosts", str(site.network.network)] if site else []
     aws = await child.start("AWS", modules.aws, arguments, environ | FEW_ARENAS, places.logs / "aws.log")
     _tie(aws, stack, ending)
     me = identity(os.getpid())
     assert me is not None  # this process lives
-    state = CloudState(run_id, me.pid, me.started, str(aws.first["url"]), 0, claimed.prefix, REGION)
+    nodes = (HOSTS, site.network.key) if site else (PROCESSES, "")
+    state = CloudState(run_id, me.pid, me.started, str(aws.first["url"]), 0, claimed.prefix, REGION, *nodes)
 
     arguments = ["--endpoint", state.endpoint_url, "--backend-dir", str(places.pulumi_backend)]
     environment = aws_environment(state, environ)
     provider = await child.start("provider", modules.provider, arguments, environment, places.logs / "provider.log")
     _tie(provider, stack, ending)
-    await _follow(settings, state.endpoint_url, stack, ending)
+    await _follow(settings, state.endpoint_url, site, stack, ending)
     return replace(state, provider_port=int(provider.first["port"]))
 
 
@@ -130,18 +135,28 @@ def _tie(part: child.Child, stack: AsyncExitStack, ending: Ending) -> None:
     stack.callback(task.cancel)
 
 
-async def _follow(settings: DaemonSettings, endpoint_url: str, stack: AsyncExitStack, ending: Ending) -> None:
+async def _follow(
+    settings: DaemonSettings, endpoint_url: str, site: Site | None, stack: AsyncExitStack, ending: Ending
+) -> None:
     places, service = settings.places, settings.modules.service
     http = await stack.enter_async_context(aiohttp.ClientSession())
+    checks, factory = http, None
+    if site:
+        factory = site.sockets.for_address
+        connector = aiohttp.TCPConnector(limit=0, socket_factory=factory)
+        checks = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
     admin, problems = Admin(http, endpoint_url), Problems(places)
-    balancers = LoadBalancers(admin, http, problems)
+    balancers = LoadBalancers(admin, checks, problems, factory)
     stack.push_async_callback(balancers.stop)
 
     def command(role: str) -> list[str]:
         return [sys.executable, "-m", service.format(role=role)]
 
-    machine = Machine(endpoint_url, places.folder, places.instances, settings.environ, command)
-    supervisor = Supervisor(admin, machine, problems)
+    if site:
+        make = await site.hosts(admin, http, endpoint_url, problems, settings.environ, stack)
+    else:
+        make = processes(Machine(endpoint_url, places.folder, places.instances, settings.environ, command), problems)
+    supervisor = Supervisor(admin, make, problems)
     stack.push_async_callback(supervisor.stop)
     await supervisor.refresh()  # what cannot be read now shall fail the start, not a running cloud
     await balancers.refresh()
@@ -163,6 +178,7 @@ def main() -> int:
     parser.add_argument("--aws-module", default=Modules.aws)
     parser.add_argument("--provider-module", default=Modules.provider)
     parser.add_argument("--service-module", default=Modules.service)
+    parser.add_argument("--hosts-base", type=Path, help="instances are hosts that boot this root file system")
     given = parser.parse_args()
     if os.fork():  # init becomes the parent: the daemon is nobody's zombie
         os._exit(0)
@@ -170,7 +186,7 @@ def main() -> int:
     logs.configure("local-cloud")
     os.set_inheritable(given.starter_fd, False)
     modules = Modules(given.aws_module, given.provider_module, given.service_module)
-    settings = DaemonSettings(Places.of(given.root), modules, given.time_scale, dict(os.environ))
+    settings = DaemonSettings(Places.of(given.root), modules, given.time_scale, dict(os.environ), given.hosts_base)
     for left in settings.places.instances.glob("*/data"):  # of a cloud that was killed; its logs stay
         shutil.rmtree(left, ignore_errors=True)
     return uvloop.run(_serve(settings, socket.socket(fileno=given.starter_fd)))

@@ -86,15 +86,15 @@ def end_marked(folder: Path, wait_seconds: float = 5.0) -> int:
     return len(ended)
 
 
-def tied_to(parent: int) -> Callable[[], None]:
-    """For `preexec_fn`: the child is killed when `parent` ends, also by SIGKILL.
+def tied_to(parent: int, number: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """For `preexec_fn`: the child gets signal `number` when `parent` ends, also by SIGKILL.
 
     The kernel watches the thread that forked: children must be started from the parent's main thread.
     """
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def tie() -> None:  # runs between fork and exec: nothing but what is loaded already
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
         if os.getppid() != parent:  # the parent ended before the line above
             os._exit(1)
 

@@ -6,8 +6,10 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balance
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import structlog
@@ -25,16 +27,17 @@ MOST_LINE_BYTES = 16 << 10
 MOST_FIELD_BYTES = 64 << 10
 
 Choose = Callable[[], Target | None]
+SocketFactory = Callable[[Any], socket.socket]  # where targets are in a network of their own
 
 
 class TargetBrokeOffError(ConnectionError):
     """The answer had begun; the client can only be shown that it is incomplete."""
 
 
-def session(idle_seconds: float) -> aiohttp.ClientSession:
+def session(idle_seconds: float, socket_factory: SocketFactory | None = None) -> aiohttp.ClientSession:
     """The client for targets: nothing is stored, followed, unpacked or limited."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15, socket_factory=socket_factory),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=idle_seconds),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

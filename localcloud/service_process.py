@@ -31,6 +31,8 @@ STOP_SECONDS = 5.0  # from SIGTERM to SIGKILL
 # Of the daemon's own environment a service gets these. The last one names the log of the tests' network guard.
 PASSED_ON = ("PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR", "LD_LIBRARY_PATH", "WARMFLEET_NETWORK_GUARD_LOG")
 
+ROLES = (contract.ROLE_NODE, contract.ROLE_GATEWAY)
+
 Command = Callable[[str], Sequence[str]]
 
 
@@ -69,6 +71,19 @@ def service_environment(machine: Machine, instance: Instance) -> dict[str, str]:
     return without_outside(given) | variables | own | region
 
 
+def processes(machine: Machine, problems: Problems) -> "Callable[[Instance], ServiceProcess | None]":
+    """What makes a process of each instance that has a role."""
+
+    def make(instance: Instance) -> ServiceProcess | None:
+        role = instance.tags.get(contract.TAG_ROLE)
+        if role not in ROLES:
+            structlog.get_logger().info("instance without a role runs nothing", instance=instance.instance_id, tag=role)
+            return None
+        return ServiceProcess(machine, instance, problems)
+
+    return make
+
+
 def may_restart(crashes: Sequence[float], now: float) -> bool:
     """Whether a service that has crashed at these times, the last one now, is started once more."""
     return sum(now - each < RESTART_WINDOW_SECONDS for each in crashes) <= MOST_RESTARTS
@@ -100,6 +115,13 @@ class ServiceProcess:
         if remove_data:
             await asyncio.to_thread(shutil.rmtree, self._folder / "data", ignore_errors=True)
         self._problems.clear(self._instance.instance_id)
+
+    def hasten(self) -> None:
+        """Its end takes seconds anyway."""
+
+    def reboot(self) -> None:
+        """A process has no operating system of its own."""
+        self._log.warning("RebootInstances does nothing where instances are processes")
 
     async def _run(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         crashes: list[float] = []

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud import control
+from localcloud.cloud_state import HOSTS
 from localcloud.places import Places
 from scripts.aws_session import Aws
 from scripts.exit_codes import CommandError
+from scripts.hosts import hosts_base, wants_hosts
 from scripts.local_stack import Backend, Found
 from scripts.progress import Step, Steps
 from scripts.pulumi_runs import Pulumi
@@ -26,19 +28,23 @@ class Provisioned:
     changes: int
 
 
-def provision(root: Path, steps: Steps, environ: Mapping[str, str]) -> Provisioned:
+def provision(root: Path, steps: Steps, environ: Mapping[str, str], nodes: str | None = None) -> Provisioned:
     """Make or bring up to date: Pulumi CLI, service bundle, local cloud, stack.
+
+    Args:
+        nodes: what instances are, PROCESSES or HOSTS of localcloud.cloud_state; None: as they are, or processes.
 
     Raises:
         CommandError: a step cannot be done, with the reason and the remedy; the same command may be run again.
     """
+    hosts = wants_hosts(root, nodes)
     with steps.step("Pulumi CLI") as step:
         cli = find_cli(root, environ, step.say)
         step.result = str(cli)
     with steps.step("service bundle") as step:
         step.result = _bundle(root, environ, step)
     with steps.step("local cloud") as step:
-        cloud, notes = _cloud(root, environ, step)
+        cloud, notes = _cloud(root, environ, step, hosts_base(environ, step.say) if hosts else None)
         step.result = "; ".join([*notes, f"AWS at {cloud.endpoint_url}"])
     pulumi = pulumi_for(root, cloud, environ, cli)
     with steps.step("provision") as step:
@@ -60,7 +66,9 @@ def _written(path: Path) -> int | None:
     return path.stat().st_mtime_ns if path.exists() else None
 
 
-def _cloud(root: Path, environ: Mapping[str, str], step: Step) -> tuple[control.CloudState, list[str]]:
+def _cloud(
+    root: Path, environ: Mapping[str, str], step: Step, base: Path | None
+) -> tuple[control.CloudState, list[str]]:
     """The running cloud, and what there is to say about it."""
     backend = Backend(Places.of(root))
     running, notes = control.running(root), list[str]()
@@ -74,11 +82,13 @@ def _cloud(root: Path, environ: Mapping[str, str], step: Step) -> tuple[control.
             running = None
         if running is None:
             _remove_old_instances(Places.of(root))
-        cloud = control.start(root, report=step.say, environ=environ)
+        cloud = control.start(root, report=step.say, environ=environ, hosts_base=base)
     except control.LocalCloudError as error:
         raise CommandError(str(error)) from error
     if running:
         notes.append("runs already")
+    if cloud.nodes == HOSTS:
+        notes.append("instances are hosts")
     if backend.compare(cloud.run_id) is Found.OTHER_RUN or (
         not running and backend.compare(cloud.run_id) is Found.UNKNOWN
     ):

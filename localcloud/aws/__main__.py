@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from ipaddress import IPv4Network
 
 import structlog
 
@@ -20,13 +21,14 @@ def main() -> int:
     parser.add_argument("--prefix", required=True, help="the /16 to live on, such as 127.16")
     parser.add_argument("--time-scale", type=float, default=1.0, help="cloud seconds per real second")
     parser.add_argument("--run-id", default="local")
+    parser.add_argument("--hosts", type=IPv4Network, help="the network of instances that are hosts")
     given = parser.parse_args()
     logs.configure("local-aws", stream=sys.stderr)  # stdout has one line only: where it listens
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     threading.Thread(target=_wait_for_end_of_input, args=(ending,), daemon=True).start()
-    cloud = Cloud(given.prefix, Clock(given.time_scale), given.run_id)
+    cloud = Cloud(given.prefix, Clock(given.time_scale), given.run_id, given.hosts)
     _serve(cloud, ending)
     return 0
 

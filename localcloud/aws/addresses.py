@@ -1,20 +1,25 @@
-"""Addresses of this cloud's instances and load balancers, all in its 127.A.0.0/16."""
+"""Addresses of this cloud's instances and load balancers: in its 127.A.0.0/16, or instances in their hosts' network."""
 
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from itertools import islice
 
 
 class AddressBook:
     """Gives out 127.A.1.1 … 127.A.254.254 to instances and 127.A.255.1 … to load balancers.
 
+    Where instances are hosts, they get the addresses of network `hosts` but for its first, which is the bridge's.
+
     An address that was given back is given out again only when no fresh one is left: whoever still remembers the old
     owner shall not meet another one there.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, hosts: IPv4Network | None = None) -> None:
         self.prefix = prefix
-        self._instances = _Pool(f"{prefix}.{third}.{last}" for third in range(1, 255) for last in range(1, 255))
+        loopback = (f"{prefix}.{third}.{last}" for third in range(1, 255) for last in range(1, 255))
+        self._instances = _Pool(loopback if hosts is None else islice(map(str, hosts.hosts()), 1, None))
         self._balancers = _Pool(f"{prefix}.255.{last}" for last in range(1, 255))
 
     def take_instance(self) -> str:

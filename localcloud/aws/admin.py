@@ -58,6 +58,20 @@ def target_health(request: Request) -> Response:
     return json_response({})
 
 
+def powered_off(request: Request) -> Response:
+    """An instance has shut itself down: it is stopped or terminated, as its launch said.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_ChangingInstanceInitiatedShutdownBehavior.html
+    """
+    instance_id = _body(request, "instance_id")["instance_id"]
+    with current().lock:
+        for instance in all_instances():
+            if instance.id == instance_id and instance.state in ALIVE:
+                backend, behavior = instance.ec2_backend, instance.instance_initiated_shutdown_behavior
+                (backend.terminate_instances if behavior == "terminate" else backend.stop_instances)([instance_id])
+    return json_response({})
+
+
 def spot_interrupt(request: Request) -> Response:
     """Announce the end of a spot instance in `notice_seconds` (cloud time, default 120); also a `rebalance` if true."""
     body = _body(request, "instance_id")
@@ -106,6 +120,8 @@ def _instance(instance: Any) -> dict[str, Any]:
         "private_ip": instance.private_ip,
         "user_data": (user_data_of(instance) or b"").decode(errors="replace"),
         "tags": tags_of(instance),
+        "image_id": instance.image_id,
+        "reboots": getattr(instance, "local_reboots", 0),
     }
 
 

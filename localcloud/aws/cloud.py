@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 
 from localcloud.aws.addresses import AddressBook
 from localcloud.aws.clock import Clock
@@ -31,6 +32,7 @@ class Cloud:
     prefix: str
     clock: Clock
     run_id: str = "local"
+    hosts: IPv4Network | None = None  # where instances are hosts: their network
     events: EventLog = field(default_factory=EventLog)
     spot: dict[str, SpotNotice] = field(default_factory=dict)
     # instance id -> state and reason, by target group ARN: the load balancers' own reports
@@ -40,7 +42,7 @@ class Cloud:
     addresses: AddressBook = field(init=False)
 
     def __post_init__(self) -> None:
-        self.addresses = AddressBook(self.prefix)
+        self.addresses = AddressBook(self.prefix, self.hosts)
 
 
 _current: list[Cloud] = []

@@ -10,6 +10,7 @@ KEPT = 10_000
 INSTANCE_PENDING = "instance-pending"
 INSTANCE_RUNNING = "instance-running"
 INSTANCE_STOPPED = "instance-stopped"
+INSTANCE_REBOOTED = "instance-rebooted"
 INSTANCE_TERMINATED = "instance-terminated"
 BALANCERS_CHANGED = "balancers-changed"
 LIFECYCLE_CHANGED = "lifecycle-changed"

@@ -23,6 +23,7 @@ def rules() -> list[Rule]:
         Rule("/_local/instances", methods=["GET"], endpoint=admin.instances),
         Rule("/_local/load-balancers", methods=["GET"], endpoint=admin.load_balancers),
         Rule("/_local/target-health", methods=["POST"], endpoint=admin.target_health),
+        Rule("/_local/powered-off", methods=["POST"], endpoint=admin.powered_off),
         Rule("/_local/spot/interrupt", methods=["POST"], endpoint=admin.spot_interrupt),
         Rule("/_local/spot/rebalance", methods=["POST"], endpoint=admin.spot_rebalance),
     ]

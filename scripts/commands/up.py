@@ -2,6 +2,7 @@
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,14 @@ from scripts.root import LOCAL_STACK
 if TYPE_CHECKING:
     from scripts.up_summary import Summary
 
+
+class Nodes(StrEnum):
+    """What the local cloud's instances are."""
+
+    processes = "processes"
+    hosts = "hosts"
+
+
 WARM_SECONDS = 300.0
 ASK_SECONDS = 60.0
 PACK = Path("infra", "policies")
@@ -23,6 +32,10 @@ def up(
     stack: StackArgument = LOCAL_STACK,
     as_json: JsonFlag = False,
     wait: Annotated[float, typer.Option(min=1, help="Seconds to wait for a warm node (local).")] = WARM_SECONDS,
+    nodes: Annotated[
+        Nodes | None,
+        typer.Option(help="What local instances are; hosts need root. Default: as they are, or processes."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a stack on AWS is changed.")] = False,
     lose_data: Annotated[bool, typer.Option("--lose-data", help="Also replace and delete what holds data.")] = False,
 ) -> None:
@@ -36,6 +49,7 @@ def up(
     Example: warmfleet up
     """
     if stack != LOCAL_STACK:
+        _refuse_nodes(nodes)
         _other(stack, as_json, yes, lose_data)
         return
     from scripts import terminal, up_summary
@@ -54,7 +68,7 @@ def up(
     refuse_unfit(root)
     steps = Steps(sys.stderr)
     with command_lock(root):
-        provisioned = provision(root, steps, os.environ)
+        provisioned = provision(root, steps, os.environ, nodes.value if nodes else None)
         target = provisioned.target
         model, url = target.outputs.fleet(None).model, target.outputs.gateway_url
         active, done = serve(target, model, default_model(), steps)
@@ -75,6 +89,14 @@ def up(
         terminal.print_json(up_summary.as_json(summary))
     else:
         _show(summary)
+
+
+def _refuse_nodes(nodes: Nodes | None) -> None:
+    """Raises CommandError for what only local instances can be."""
+    from scripts.exit_codes import USAGE, CommandError
+
+    if nodes:
+        raise CommandError("--nodes is about the local cloud: instances on AWS are machines; leave it out", USAGE)
 
 
 def _show(summary: "Summary") -> None:

@@ -143,3 +143,28 @@ def test_a_second_cloud_in_one_process_is_refused(aws: LocalAws):
     with pytest.raises(RuntimeError, match="one at a time"), local_aws(prefix="127.10"):
         pass
     assert aws.client("ec2").describe_vpcs()["Vpcs"]
+
+
+@pytest.mark.parametrize(("behavior", "state"), [("stop", "stopped"), ("terminate", "terminated")])
+def test_an_instance_that_powers_itself_off_is_stopped_or_terminated_as_its_launch_template_says(
+    aws: LocalAws, fleet: Any, behavior: str, state: str
+):
+    data = {"ImageId": "ami-1", "InstanceType": "t3.small", "InstanceInitiatedShutdownBehavior": behavior}
+    template = fleet.ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData=data)["LaunchTemplate"]
+    launch = {"LaunchTemplateId": template["LaunchTemplateId"]}
+    (made,) = fleet.ec2.run_instances(LaunchTemplate=launch, MinCount=1, MaxCount=1)["Instances"]
+    aws.tick()
+    (running,) = map(read_instance, fleet.call("instances")[1])
+    assert (running.state, running.image_id) == ("running", "ami-1")
+    assert fleet.call("powered-off", {"instance_id": made["InstanceId"]})[0] == 200
+    (ended,) = map(read_instance, fleet.call("instances")[1])
+    assert ended.state == state
+
+
+def test_reboots_are_counted(aws: LocalAws, fleet: Any):
+    (made,) = fleet.ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1)["Instances"]
+    aws.tick()
+    for _ in range(2):
+        fleet.ec2.reboot_instances(InstanceIds=[made["InstanceId"]])
+    (found,) = map(read_instance, fleet.call("instances")[1])
+    assert (found.state, found.reboots) == ("running", 2)

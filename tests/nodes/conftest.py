@@ -14,9 +14,11 @@ from infra.stack import BUNDLE_FOLDER
 from infra.user_data import Boot, render
 from infra.variables import Places, gateway_variables, node_variables
 from localcloud.aws.in_process import LocalAws, local_aws
+from localcloud.hosts.rootfs import root_file_system
+from localcloud.hosts.tools import missing_tools
+from scripts.pulumi_build import cache_home
 from tests.aws.first_boot.cases import OBJECTS, SETTINGS
 from tests.nodes.host import Host, host
-from tests.nodes.rootfs import missing_tools, root_file_system
 
 BUCKET = "models-1"
 PLACES = Places(BUCKET, "logs-1", jobs_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs", api_keys_parameter="k")
@@ -96,7 +98,7 @@ def launch(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         def launched(role: str) -> Instance:
             name = f"warmfleet-{os.getpid()}-{next(numbers)}"
             folder = tmp_path_factory.mktemp(name)
-            made = stack.enter_context(host(root_file_system(), folder, name))
+            made = stack.enter_context(host(root_file_system(cache_home(os.environ)), folder, name))
             return boot_instance(aws, made, role)
 
         yield launched

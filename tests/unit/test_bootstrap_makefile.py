@@ -52,6 +52,10 @@ def test_a_target_ends_with_its_command(target: str, command: str) -> None:
     assert make("--dry-run", target).stdout.splitlines()[-1] == command
 
 
+def test_up_can_be_told_what_instances_are() -> None:
+    assert make("--dry-run", "up", "NODES=hosts").stdout.splitlines()[-1] == ".venv/bin/warmfleet up --nodes hosts"
+
+
 def test_clean_refuses_while_the_local_cloud_runs_from_the_environment(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / ".venv").mkdir()

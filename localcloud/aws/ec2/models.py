@@ -57,6 +57,14 @@ class LocalEC2Backend(EC2Backend):
             current().events.add(event_log.INSTANCE_STOPPED, instance_id=instance.id)
         return stopped
 
+    def reboot_instances(self, instance_ids: list[str]) -> list[Any]:
+        """RebootInstances; here only hosts have something to reboot."""
+        rebooted = super().reboot_instances(instance_ids)
+        for instance in rebooted:
+            instance.local_reboots = getattr(instance, "local_reboots", 0) + 1
+            current().events.add(event_log.INSTANCE_REBOOTED, instance_id=instance.id)
+        return list(rebooted)
+
     def terminate_instances(self, instance_ids: list[str]) -> Any:
         """TerminateInstances. An instance that has ended already stays as it is, as on AWS."""
         ended = {each.id for each in self.get_multi_instances_by_id(instance_ids) if each.state == TERMINATED}
@@ -120,6 +128,9 @@ def _complete_from_template(options: dict[str, Any], data: dict[str, Any]) -> No
     interfaces = data.get("NetworkInterfaces") or [{}]
     if not (options.get("security_group_ids") or data.get("SecurityGroupIds")) and interfaces[0].get("Groups"):
         options["security_group_ids"] = list(interfaces[0]["Groups"])
+    behavior = data.get("InstanceInitiatedShutdownBehavior")
+    if behavior and not options.get("instance_initiated_shutdown_behavior"):
+        options["instance_initiated_shutdown_behavior"] = behavior
     if options.get("associate_public_ip") is None and "AssociatePublicIpAddress" in interfaces[0]:
         options["associate_public_ip"] = interfaces[0]["AssociatePublicIpAddress"]
 

@@ -58,6 +58,23 @@ def test_without_a_local_cloud_a_command_says_how_to_start_it(checkout: Checkout
     assert "Traceback" not in done.stderr
 
 
+def test_up_with_hosts_says_what_this_machine_lacks_for_them(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(checkout.root)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("scripts.settings_check.refuse_mistakes", lambda *_: None)
+    monkeypatch.setattr("scripts.machine_checks.refuse_unfit", lambda _: None)
+    assert run(["up", "--nodes", "hosts"]) == 64
+    assert "instances cannot be hosts here: hosts need root" in capsys.readouterr().err
+    assert not (checkout.root / ".warmfleet" / "cloud.json").exists()
+
+
+def test_only_local_instances_can_be_hosts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["up", "prod", "--nodes", "hosts"]) == 64
+    assert "instances on AWS are machines" in capsys.readouterr().err
+
+
 def test_outside_a_checkout_a_command_says_so(checkout: Checkout, tmp_path: Path) -> None:
     done = subprocess.run(
         checkout.command("status"), cwd=tmp_path, env=checkout.environ, capture_output=True, text=True, check=False

@@ -19,7 +19,7 @@ from localcloud.cloud_state import read_problems
 from localcloud.places import Places
 from localcloud.problems import Problems
 from localcloud.processes import MARK, identity
-from localcloud.service_process import Machine, may_restart
+from localcloud.service_process import Machine, may_restart, processes
 from localcloud.supervisor import Supervisor
 
 STAND_INS = Path(__file__).parent / "stand_ins"
@@ -62,7 +62,7 @@ async def supervised(aws: Any, addresses: AddressClaim, tmp_path: Path) -> Async
 
     machine = Machine(aws.url, places.folder, places.instances, base, command)
     problems = Problems(places)
-    supervisor = Supervisor(aws.admin, machine, problems)
+    supervisor = Supervisor(aws.admin, processes(machine, problems), problems)
 
     async def no_balancers() -> None:
         return
