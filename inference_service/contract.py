@@ -7,6 +7,8 @@ Infra, Ansible, the nodes, the gateway, the CLI and the local cloud all take the
 TAG_ROLE = "warmfleet:role"
 TAG_ENVIRONMENT = "warmfleet:environment"
 TAG_MODEL = "warmfleet:model"
+TAG_CONNECTION = "warmfleet:connection"  # how Ansible reaches an instance: one of the two below
+CONNECTION_SSM, CONNECTION_SSH = "ssm", "ssh"
 TAG_MAX_HOURLY_USD = "warmfleet:max-hourly-usd"  # on groups: what the whole stack may cost an hour
 TAG_GROUP = "aws:autoscaling:groupName"  # set by Auto Scaling itself
 ROLE_NODE = "node"

@@ -4,6 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 HTTPS = 443
+SSH = 22
 
 
 def group(
@@ -57,6 +58,12 @@ def allow_to_group(
         to_port=port,
         opts=opts,
     )
+
+
+def allow_ssh(name: str, into: pulumi.Output[str], source_id: str, opts: pulumi.ResourceOptions) -> None:
+    """Members of the group that the settings name may open an ssh connection; nobody, where they name none."""
+    if source_id:
+        allow_from_group(f"{name}-ssh", into, pulumi.Output.from_input(source_id), SSH, opts)
 
 
 def allow_https_out(name: str, out_of: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:

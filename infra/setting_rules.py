@@ -140,6 +140,15 @@ def subnets_of(subnets: Values, vpc: str | None) -> Values:
     return subnets
 
 
+def of_ssh(value: str, connection: str | None, *, needed: bool) -> str:
+    """What only ssh uses; `connection` is None where that setting is wrong itself."""
+    if value and connection == "ssm":
+        raise ValueError("is for ssh, and connection is ssm; take it out, or choose ssh")
+    if needed and not value and connection == "ssh":
+        raise ValueError("must name the EC2 key pair of whoever runs Ansible, since connection is ssh")
+    return value
+
+
 def listener_port(port: int, certificate: str | None) -> int:
     """With a certificate, port 80 leads to the encrypted one."""
     if certificate and port == REDIRECT_PORT:

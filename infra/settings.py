@@ -164,6 +164,11 @@ class StackSettings(_Frozen):
     longest_wait_seconds: int = Field(default=600, ge=1, le=3600)
     node_drain_seconds: int = Field(default=100, ge=1, le=105)  # a spot notice leaves 120
     poll_seconds: Polls = Polls()
+    connection: Literal["ssm", "ssh"] = "ssm"
+    ssh_key_name: Annotated[str, Field(max_length=255, pattern=r"^[\x21-\x7e]*$")] = Field(
+        default="", validate_default=True
+    )
+    ssh_security_group_id: str = Field(default="", pattern=r"^$|^sg-[0-9a-f]{8,17}$")
     customer_managed_keys: Switch = False
     deletion_protection: Switch = True
     log_retention_days: Annotated[int, AfterValidator(rules.log_retention)] = Field(default=90, ge=1, le=3653)
@@ -175,6 +180,11 @@ class StackSettings(_Frozen):
     @classmethod
     def _belong_to_a_vpc(cls, subnets: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         return rules.subnets_of(subnets, info.data.get("vpc_id"))
+
+    @field_validator("ssh_key_name", "ssh_security_group_id")
+    @classmethod
+    def _belong_to_ssh(cls, value: str, info: ValidationInfo) -> str:
+        return rules.of_ssh(value, info.data.get("connection"), needed=info.field_name == "ssh_key_name")
 
     @field_validator("gateway_port")
     @classmethod

@@ -79,6 +79,9 @@ class _Stack:
             contract.OUTPUT_HOURLY_USD: self._cost(),
         }
 
+    def _connection(self) -> dict[str, str]:
+        return {contract.TAG_CONNECTION: self.settings.connection}
+
     def _cost(self) -> dict[str, Any]:
         """What `pulumi up` prints of money, before the first bill."""
         cost = estimate(order(self.settings))
@@ -88,7 +91,7 @@ class _Stack:
         settings, base = self.settings, self.base
         logs = LogGroup("gateway", settings.log_retention_days, base.key_arn, self.opts)
         role = GatewayRole("gateway", GatewayRoleArgs(base.bucket.arn, keys.arn, logs.arn, base.key_arn), self.opts)
-        tags = {**base.tags, contract.TAG_ROLE: contract.ROLE_GATEWAY}
+        tags = {**base.tags, **self._connection(), contract.TAG_ROLE: contract.ROLE_GATEWAY}
         args = GatewayTierArgs(
             subnets=base.subnets,
             nodes=settings.gateway_nodes,
@@ -96,6 +99,7 @@ class _Stack:
             instance_port=settings.gateway_instance_port,
             certificate_arn=settings.certificate_arn,
             allowed_cidrs=settings.allowed_cidrs,
+            ssh_security_group_id=settings.ssh_security_group_id,
             idle_seconds=balancer_idle_seconds(settings),
             drain_seconds=settings.gateway_drain_seconds,
             logs=base.logs,
@@ -113,6 +117,7 @@ class _Stack:
             user_data=user_data,
             root_volume_gib=GATEWAY_VOLUME_GIB,
             key_arn=base.key_arn,
+            key_name=settings.ssh_key_name or None,
             tags=tags,
         )
         return GatewayTier("gateway", args, machine, self.opts)
@@ -123,7 +128,7 @@ class _Stack:
         logs = LogGroup(f"{name}-node", self.settings.log_retention_days, base.key_arn, self.opts)
         role_args = NodeRoleArgs(base.bucket.arn, name, jobs.queue.arn, logs.arn, base.key_arn)
         role = NodeRole(f"{name}-node", role_args, self.opts)
-        tags = {**base.tags, contract.TAG_ROLE: contract.ROLE_NODE, contract.TAG_MODEL: name}
+        tags = {**base.tags, **self._connection(), contract.TAG_ROLE: contract.ROLE_NODE, contract.TAG_MODEL: name}
         user_data = pulumi.Output.all(base.bucket.bucket_name, logs.name, jobs.queue.url).apply(
             lambda names: self._node_boot(model, Places(names[0], names[1], jobs_queue_url=names[2]))
         )
@@ -134,6 +139,7 @@ class _Stack:
             user_data=user_data,
             root_volume_gib=model.root_volume_gib,
             key_arn=base.key_arn,
+            key_name=self.settings.ssh_key_name or None,
             tags=tags,
         )
         args = GpuFleetArgs(
@@ -142,6 +148,7 @@ class _Stack:
             role=role,
             jobs=jobs,
             gateway_security_group_id=gateways.security_group_id,
+            ssh_security_group_id=self.settings.ssh_security_group_id,
             machine=machine,
             node_drain_seconds=self.settings.node_drain_seconds,
             tags=tags,

@@ -1,6 +1,7 @@
 """The environment in which AWS SDKs and the Pulumi CLI talk to the local cloud, and to nothing else."""
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -8,11 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.cloud_state import REGION, CloudState
+from localcloud.hosts.network import connections_of
 from localcloud.places import Places
 
 LANGUAGE_HOST = "pulumi-language-python"
 PATH_ADDED = "WARMFLEET_PATH_ADDED"  # what `warmfleet env` put into PATH, so that `--unset` can take it out again
 NO_FILE = "/dev/null"
+FOR_ANSIBLE = (
+    "ANSIBLE_SSH_ARGS",
+    "ANSIBLE_PRIVATE_KEY_FILE",
+    "ANSIBLE_SSH_CONTROL_PATH_DIR",
+)  # what `warmfleet env` sets where instances are hosts
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,17 @@ def pulumi_environment(state: CloudState, root: Path, base: Mapping[str, str], c
         "PULUMI_DEBUG_PROVIDERS": f"aws:{state.provider_port}",
         "PULUMI_LANGHOST_PYTHON": sys.executable,
         "PATH": _path(base.get("PATH", os.defpath), cli_dir),
+        **(_ansible_environment(state.namespace, places) if state.namespace else {}),
     }
+
+
+def _ansible_environment(namespace: str, places: Places) -> dict[str, str]:
+    """How ssh reaches hosts: in their network namespace, which nothing leaves, so that their keys need not be known."""
+    way = f"{sys.executable} -m localcloud.hosts.connect {namespace} %h %p"
+    options = ["ControlMaster=auto", "ControlPersist=60s", "StrictHostKeyChecking=no", f"UserKnownHostsFile={NO_FILE}"]
+    options += ["LogLevel=ERROR", "ProxyUseFdpass=yes", f"ProxyCommand={way}"]
+    arguments = " ".join(f"-o {shlex.quote(each)}" for each in options)
+    return dict(zip(FOR_ANSIBLE, (arguments, str(places.ssh_key), str(connections_of(namespace))), strict=True))
 
 
 def entering(state: CloudState, root: Path, base: Mapping[str, str], cli_dir: Path) -> ShellChanges:
@@ -87,7 +104,7 @@ def leaving(base: Mapping[str, str]) -> ShellChanges:
     """For `eval "$(warmfleet env --unset)"`. What `entering` dropped of the user's own is not brought back."""
     added = _entries(base.get(PATH_ADDED, ""))
     path = os.pathsep.join(entry for entry in _entries(base.get("PATH", "")) if entry not in added)
-    unset = sorted(name for name in base if leads_elsewhere(name) or name == PATH_ADDED)
+    unset = sorted(name for name in base if leads_elsewhere(name) or name in (PATH_ADDED, *FOR_ANSIBLE))
     return ShellChanges({"PATH": path}, tuple(unset))
 
 

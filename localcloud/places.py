@@ -45,6 +45,11 @@ class Places:
         return self.folder / "instances"
 
     @property
+    def ssh_key(self) -> Path:
+        """The private key that opens hosts."""
+        return self.folder / "ssh" / "id_ed25519"
+
+    @property
     def pulumi_backend(self) -> Path:
         return self.folder / "pulumi"
 

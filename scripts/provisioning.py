@@ -10,7 +10,7 @@ from localcloud.cloud_state import HOSTS
 from localcloud.places import Places
 from scripts.aws_session import Aws
 from scripts.exit_codes import CommandError
-from scripts.hosts import hosts_base, wants_hosts
+from scripts.hosts import hosts_base, provide_key_pair, wants_hosts
 from scripts.local_stack import Backend, Found
 from scripts.progress import Step, Steps
 from scripts.pulumi_runs import Pulumi
@@ -47,6 +47,8 @@ def provision(root: Path, steps: Steps, environ: Mapping[str, str], nodes: str |
         cloud, notes = _cloud(root, environ, step, hosts_base(environ, step.say) if hosts else None)
         step.result = "; ".join([*notes, f"AWS at {cloud.endpoint_url}"])
     pulumi = pulumi_for(root, cloud, environ, cli)
+    if hosts:
+        provide_key_pair(root, Aws(pulumi.environ, cloud.region).client("ec2"))
     with steps.step("provision") as step:
         return _stack(root, pulumi, cloud, step)
 

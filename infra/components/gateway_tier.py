@@ -23,6 +23,7 @@ class GatewayTierArgs:
         port: of the load balancer's listener; `instance_port`, of the gateways themselves.
         certificate_arn: of the load balancer; empty for plain HTTP.
         allowed_cidrs: ranges that may connect to the load balancer.
+        ssh_security_group_id: whose members may connect to gateways by ssh; empty for nobody.
         idle_seconds: how long the load balancer keeps a silent connection.
         after: what must exist before an instance boots.
     """
@@ -33,6 +34,7 @@ class GatewayTierArgs:
     instance_port: int
     certificate_arn: str
     allowed_cidrs: Sequence[str]
+    ssh_security_group_id: str
     idle_seconds: int
     drain_seconds: int
     logs: LogBucket
@@ -87,6 +89,7 @@ class GatewayTier(pulumi.ComponentResource):
         # Session Manager forwards through a gateway to the load balancer: `warmfleet ask --stack`.
         firewall.allow_to_group(f"{name}-to-balancer", gateways.id, balancer.id, args.port, self._child)
         firewall.allow_from_group(f"{name}-from-gateways", balancer.id, gateways.id, args.port, self._child)
+        firewall.allow_ssh(f"{name}-gateways", gateways.id, args.ssh_security_group_id, self._child)
         firewall.allow_https_out(f"{name}-to-aws", gateways.id, self._child)
         return balancer, gateways
 

@@ -27,6 +27,7 @@ class GpuFleetArgs:
 
     Attributes:
         gateway_security_group_id: of the gateways, which alone may call a node.
+        ssh_security_group_id: whose members may connect by ssh; empty for nobody.
         tags: of every instance.
         after: what must exist before an instance boots.
     """
@@ -36,6 +37,7 @@ class GpuFleetArgs:
     role: NodeRole
     jobs: WorkQueue
     gateway_security_group_id: pulumi.Output[str]
+    ssh_security_group_id: str
     machine: Machine
     node_drain_seconds: int
     tags: dict[str, str]
@@ -92,6 +94,7 @@ class GpuFleet(pulumi.ComponentResource):
         gateways = args.gateway_security_group_id
         firewall.allow_from_group(f"{self._name}-from-gateways", group.id, gateways, contract.NODE_PORT, self._child)
         firewall.allow_to_group(f"{self._name}-to-nodes", gateways, group.id, contract.NODE_PORT, self._child)
+        firewall.allow_ssh(f"{self._name}-nodes", group.id, args.ssh_security_group_id, self._child)
         firewall.allow_https_out(f"{self._name}-to-aws", group.id, self._child)
         return group
 

@@ -15,6 +15,7 @@ class Machine:
     Attributes:
         user_data: the plain script.
         key_arn: the customer managed key of the disk; None for AWS's own.
+        key_name: EC2 key pair whose key opens the instance to ssh; None where nobody may come that way.
         tags: of the disk: those of a group reach its instances, not their volumes.
     """
 
@@ -24,6 +25,7 @@ class Machine:
     user_data: pulumi.Output[str]
     root_volume_gib: int
     key_arn: pulumi.Output[str] | None
+    key_name: str | None
     tags: Mapping[str, str]
 
 
@@ -39,6 +41,7 @@ def launch_template(
         instance_type=machine.instance_type,
         image_id=machine.image_id,
         iam_instance_profile={"arn": machine.profile_arn},
+        key_name=machine.key_name,
         vpc_security_group_ids=[security_group_id],
         user_data=machine.user_data.apply(lambda text: base64.b64encode(text.encode()).decode()),
         metadata_options={

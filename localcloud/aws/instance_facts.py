@@ -48,4 +48,5 @@ class InstanceFacts:
     spot_noticed_at: datetime | None = None
     spot_ends_at: datetime | None = None
     rebalance_at: datetime | None = None
+    public_key: str | None = None  # of its key pair, in OpenSSH's format
     metadata_options: MetadataOptions = MetadataOptions()

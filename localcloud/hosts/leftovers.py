@@ -1,12 +1,14 @@
-"""Takes away what the hosts of a killed cloud left: processes, mounts, network namespaces, cgroups.
+"""Takes away what the hosts of a killed cloud left: processes, mounts, network namespaces, cgroups, connections.
 
 Nothing is looked up in a record of what was made: all of it has the cloud's key in its name, or lies in its folder.
 """
 
+import shutil
+import subprocess
 from pathlib import Path
 
 from localcloud.hosts.container import hierarchies, kill_cgroup, remove_cgroup, unmount
-from localcloud.hosts.network import key_of, namespaces_of, remove_namespace
+from localcloud.hosts.network import connections_of, key_of, namespaces_of, remove_namespace
 
 
 def clear(folder: Path) -> int:
@@ -17,6 +19,7 @@ def clear(folder: Path) -> int:
     """
     key = key_of(folder)
     groups = [each / key for each in hierarchies() if (each / key).is_dir()]
+    _end_connections(connections_of(key))
     ended = max((kill_cgroup(each) for each in groups), default=0)
     for root in mounts_below(folder):
         unmount(root)
@@ -25,6 +28,16 @@ def clear(folder: Path) -> int:
     for each in groups:
         remove_cgroup(each)
     return ended
+
+
+def _end_connections(folder: Path) -> None:
+    """Those that ssh keeps open for later, and that would keep the hosts' network in being."""
+    if not folder.is_dir():
+        return
+    for each in folder.iterdir():
+        command = ["ssh", "-F", "none", "-o", f"ControlPath={each}", "-O", "exit", "any"]
+        subprocess.run(command, capture_output=True, timeout=10, check=False)
+    shutil.rmtree(folder)
 
 
 def mounts_below(folder: Path) -> list[Path]:

@@ -114,6 +114,8 @@ class HostMachine:
             link = root / WANTS / unit
             if not link.is_symlink():
                 link.symlink_to(f"{folder}/{unit}")
+        names = f"127.0.0.1 localhost\n{self._instance.address} {self._container.hostname}\n"
+        (root / "etc/hosts").write_text(names)  # sudo looks its host up
         # As in an image whose maker set it up for another AWS: every service finds the endpoint in its environment.
         settings = root / "etc/systemd/system.conf.d/local-cloud.conf"
         settings.parent.mkdir(mode=0o755, exist_ok=True)

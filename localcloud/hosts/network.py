@@ -27,6 +27,11 @@ def key_of(folder: Path) -> str:
     return f"warmfleet-{hashlib.sha256(str(folder).encode()).hexdigest()[:10]}"
 
 
+def connections_of(key: str) -> Path:
+    """Where ssh keeps the connections to hosts that it shares; a short path, as those of sockets have to be."""
+    return Path("/run") / key
+
+
 def candidates(key: str) -> Iterator[IPv4Network]:
     """Every /24 of RANGE once; the first depends on `key` alone."""
     count = 2 ** (24 - RANGE.prefixlen)

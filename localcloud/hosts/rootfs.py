@@ -59,6 +59,8 @@ def _make(work: Path) -> None:
     subprocess.run(command, check=True, timeout=MAKING_SECONDS, stdin=subprocess.DEVNULL)
     (work / "etc/machine-id").write_text("")
     (work / "etc/apt/sources.list").write_text("")  # an unreachable mirror costs a minute of retries
+    for mine in ("etc/hostname", "etc/resolv.conf"):  # of this machine
+        (work / mine).unlink(missing_ok=True)
     for key in (work / "etc/ssh").glob("ssh_host_*"):  # each host makes its own
         key.unlink()
     (work / "etc/systemd/system/multi-user.target.wants/ssh.service").unlink()

@@ -191,3 +191,23 @@ def test_the_inventory_groups_running_instances_of_ours_alone(aws: LocalAws, tmp
     assert (hosts[node]["ansible_connection"], hosts[node]["ansible_host"]) == ("amazon.aws.aws_ssm", node)
     assert (hosts[gateway]["ansible_connection"], hosts[gateway]["service_role"]) == ("ssh", "gateway")
     assert hosts[gateway]["ansible_host"].startswith("127.63.")
+    assert hosts[gateway]["ansible_user"] == "ubuntu"
+
+
+@pytest.mark.parametrize(("limit", "refused"), [("role_node", True), ("role_gateway", False)])
+def test_session_manager_without_a_bucket_is_refused_for_the_hosts_that_need_it(
+    tmp_path: Path, limit: str, refused: bool
+) -> None:
+    inventory = {
+        "role_node": {"hosts": {"i-1": {"ansible_connection": "amazon.aws.aws_ssm"}}},
+        "role_gateway": {
+            "hosts": {"i-2": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}}
+        },
+    }
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    command = ["-i", str(tmp_path / "hosts.yml"), "--limit", f"{limit},localhost", "drain.yml"]
+    done = run(tmp_path, "ansible-playbook", *command, WARMFLEET_TRANSFER_BUCKET="")
+    said = " ".join(done.stdout.split())
+    assert done.returncode != 0
+    assert ("i-1 is reached through Session Manager, which moves files through a bucket" in said) is refused
+    assert ("unreachable=1" in said) is not refused

@@ -16,6 +16,7 @@ import pytest
 
 from inference_service.contract import TAG_GROUP
 from inference_service.node.metadata import Identity, InstanceMetadata
+from localcloud.aws.ec2.facts import read_facts
 from localcloud.aws.in_process import LocalAws, local_aws
 from localcloud.aws.instance_facts import InstanceFacts, MetadataOptions
 from localcloud.aws.metadata.credentials import LIFETIME, RENEWED_BEFORE, CredentialSource, RoleCredentials
@@ -127,6 +128,19 @@ def test_metadata_cannot_be_changed(method: str):
 )
 def test_an_instance_learns_what_it_is(path: str, text: str):
     assert Imds().ask(path).body.decode() == text
+
+
+def test_an_instance_finds_the_public_key_of_its_key_pair(aws: LocalAws):
+    ec2 = aws.client("ec2")
+    key = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9sUJWoUv2rIIKZpNFvNg4pYxXGGbWGzy0Nzc8CkxmG me"
+    ec2.import_key_pair(KeyName="mine", PublicKeyMaterial=key)
+    (made,) = ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1, KeyName="mine")["Instances"]
+    facts = read_facts(made["InstanceId"])
+    assert facts
+    assert facts.public_key == key.decode()
+    found = Imds(replace(FACTS, public_key=facts.public_key)).ask("meta-data/public-keys/0/openssh-key")
+    assert (found.status, found.body) == (200, key)
+    assert Imds().ask("meta-data/public-keys/0/openssh-key").status == 404
 
 
 def test_user_data_comes_as_bytes_and_is_absent_without():

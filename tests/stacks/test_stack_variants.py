@@ -132,3 +132,25 @@ def test_a_warm_pool_keeps_stopped_nodes_beside_the_on_demand_group_alone(aws: L
     pools = {name: each.get("WarmPoolConfiguration") for name, each in built.groups().items()}
     assert (pools["chat-on-demand"]["PoolState"], pools["chat-on-demand"]["MinSize"]) == ("Stopped", 2)
     assert pools["chat-spot"] is None
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_ssh_is_open_to_the_named_group_alone_and_to_its_key(aws: LocalAws, bundle: Path, named: bool) -> None:
+    group = aws.client("ec2").create_security_group(GroupName="operators", Description="x")["GroupId"] if named else ""
+    given = {"connection": "ssh", "ssh_key_name": "mine", "ssh_security_group_id": group}
+    built = run(aws, stack_settings(LOCAL, **given), bundle)
+    rules = aws.client("ec2").describe_security_group_rules()["SecurityGroupRules"]
+    open_to = [each["ReferencedGroupInfo"]["GroupId"] for each in rules if each["FromPort"] == 22]
+    assert open_to == ([group, group] if group else [])  # gateways and nodes
+    for template in ("gateway-template", "smollm2-135m-instruct-template"):
+        assert template_data(built, template)["KeyName"] == "mine"
+    for made in built.groups().values():
+        assert {"warmfleet:connection": "ssh"}.items() <= {each["Key"]: each["Value"] for each in made["Tags"]}.items()
+
+
+def test_without_ssh_no_key_opens_an_instance(aws: LocalAws, bundle: Path) -> None:
+    built = run(aws, stack_settings(LOCAL, connection="ssm", ssh_key_name=""), bundle)
+    assert "KeyName" not in template_data(built, "gateway-template")
+    assert 22 not in {
+        each["FromPort"] for each in aws.client("ec2").describe_security_group_rules()["SecurityGroupRules"]
+    }

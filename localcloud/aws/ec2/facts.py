@@ -67,6 +67,7 @@ def _facts(instance: Any, cloud: Cloud) -> InstanceFacts:
         spot_noticed_at=_date(notice.noticed_at, cloud),
         spot_ends_at=_date(notice.ends_at, cloud),
         rebalance_at=_date(notice.rebalance_at, cloud),
+        public_key=_public_key(instance),
         metadata_options=MetadataOptions(
             options.http_endpoint or "enabled",
             options.http_tokens or "optional",
@@ -91,6 +92,11 @@ def _profile(arn: str | None) -> tuple[str | None, str | None]:
             if profile.arn == arn:
                 return profile.id, profile.roles[0].name if profile.roles else None
     return None, None
+
+
+def _public_key(instance: Any) -> str | None:
+    pair = instance.ec2_backend.key_pairs.get(instance.key_name)
+    return str(pair.public_key) if pair else None
 
 
 def _aware(moment: datetime) -> datetime:

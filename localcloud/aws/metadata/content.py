@@ -36,6 +36,7 @@ def content(facts: InstanceFacts, credentials: Credentials) -> dict[str, Leaf]:
         "instance-type": facts.instance_type,
         "local-ipv4": facts.private_ip,
         "mac": facts.mac or None,
+        "public-keys/0/openssh-key": facts.public_key,
         "placement/availability-zone": facts.zone,
         "placement/region": facts.region,
         "autoscaling/target-lifecycle-state": facts.target_lifecycle_state,

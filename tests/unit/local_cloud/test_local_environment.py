@@ -1,6 +1,7 @@
 """The environment in which nothing but the local cloud can be reached."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,13 @@ def test_botocore_knows_no_further_place_for_keys_than_those_shut_here() -> None
         "env", "assume-role", "assume-role-with-web-identity", "sso", "shared-credentials-file", "login",
         "custom-process", "config-file", "ec2-credentials-file", "container-role", "boto-config", "iam-role",
     }  # fmt: skip
+
+
+def test_ansible_reaches_hosts_through_their_namespace_and_leaves_nothing_set() -> None:
+    hosts = CloudState("cafe", 1, 1.0, "http://127.77.0.1:4566", 5555, "127.77", "us-east-1", "hosts", "warmfleet-1")
+    changes = entering(hosts, Path("/checkout"), KEPT, Path("/cli"))
+    words = shlex.split(changes.export["ANSIBLE_SSH_ARGS"])
+    assert f"ProxyCommand={sys.executable} -m localcloud.hosts.connect warmfleet-1 %h %p" in words
+    assert changes.export["ANSIBLE_PRIVATE_KEY_FILE"] == "/checkout/.warmfleet/ssh/id_ed25519"
+    assert {*environment.FOR_ANSIBLE} <= {*leaving(KEPT | changes.export).unset}
+    assert not {*environment.FOR_ANSIBLE} & {*entering(STATE, Path("/checkout"), KEPT, Path("/cli")).export}
