@@ -34,6 +34,9 @@ VAR_LAUNCH_HOOK = "WARMFLEET_LAUNCH_HOOK"
 VAR_TERMINATE_HOOK = "WARMFLEET_TERMINATE_HOOK"
 VAR_DRAIN_SECONDS = "WARMFLEET_DRAIN_SECONDS"
 VAR_METADATA_POLL_SECONDS = "WARMFLEET_METADATA_POLL_SECONDS"
+VAR_REBALANCE_REACTION = "WARMFLEET_REBALANCE_REACTION"  # one of REBALANCE_REACTIONS
+VAR_PROBE_SECONDS = "WARMFLEET_PROBE_SECONDS"  # a ready engine that gave no token for so long is asked for one
+VAR_PROBE_TIMEOUT_SECONDS = "WARMFLEET_PROBE_TIMEOUT_SECONDS"  # and restarted when none comes within this time
 VAR_QUEUE = "WARMFLEET_QUEUE"  # requests that may wait for a slot; beyond them 503
 VAR_HEARTBEAT_SECONDS = "WARMFLEET_HEARTBEAT_SECONDS"  # while warming up; below the launch hook's heartbeat timeout
 VAR_LOAD_TIMEOUT_SECONDS = "WARMFLEET_LOAD_TIMEOUT_SECONDS"
@@ -57,6 +60,7 @@ VAR_DATA_DIR = "WARMFLEET_DATA_DIR"  # default /var/lib/warmfleet
 MANIFEST_NAME = "manifest.json"
 MODELS_PREFIX = "models/"
 POINTERS_PREFIX = "pointers/"
+REPLACEMENTS_PREFIX = "replacements/"  # by group: nodes replaced for their health of late
 SERVICES_PREFIX = "services/"
 JOBS_PREFIX = "jobs/"  # jobs/<id>/result.json
 
@@ -69,6 +73,11 @@ def model_prefix(model: str, version: str) -> str:
 def pointer_key(model: str) -> str:
     """Key of the object that names a model's current, previous and candidate version."""
     return f"{POINTERS_PREFIX}{model}.json"
+
+
+def replacements_key(group: str) -> str:
+    """Key of the object that counts a group's replacements for health."""
+    return f"{REPLACEMENTS_PREFIX}{group}.json"
 
 
 def service_prefix(service_version: str) -> str:
@@ -103,6 +112,12 @@ STATE_DRAINING = "draining"
 STATE_STOPPED = "stopped"
 NODE_STATES = (STATE_DOWNLOADING, STATE_LOADING, STATE_WARMING, STATE_READY, STATE_DRAINING, STATE_STOPPED)
 
+# --- What a node does when EC2 recommends to replace it.
+REBALANCE_IGNORE = "ignore"  # go on: most recommendations are followed by nothing
+REBALANCE_STOP_ADMITTING = "stop_admitting"  # take no new work until a notice follows or patience ends
+REBALANCE_REPLACE = "replace"  # go on until Auto Scaling has a new node in service (Capacity Rebalancing)
+REBALANCE_REACTIONS = (REBALANCE_IGNORE, REBALANCE_STOP_ADMITTING, REBALANCE_REPLACE)
+
 # --- Warm-up phases, in order; each in seconds. Launch is from the instance's pending time to the process's start.
 PHASE_LAUNCH = "launch"
 PHASE_DOWNLOAD = "download"
@@ -116,6 +131,7 @@ METRIC_NODE_STATE = "inference_node_state"  # gauge, label state: 1 for the pres
 METRIC_WARM_UP_SECONDS = "inference_warm_up_seconds"  # gauge, label phase
 METRIC_NODE_IN_FLIGHT = "inference_node_in_flight_requests"
 METRIC_NODE_TOKENS = "inference_node_generated_tokens"  # counter: exposed as ..._total
+METRIC_NODE_INTERRUPTIONS = "inference_node_interruptions"  # counter, label kind: exposed as ..._total
 METRIC_ENGINE_RUNNING = "inference_engine_running_requests"
 METRIC_ENGINE_WAITING = "inference_engine_waiting_requests"
 METRIC_GATEWAY_REQUESTS = "inference_gateway_requests"  # counter, label code: exposed as ..._total

@@ -163,6 +163,7 @@ class StackSettings(_Frozen):
     gateway_drain_seconds: int = Field(default=60, ge=1, le=100)  # with time to spare before systemd kills
     longest_wait_seconds: int = Field(default=600, ge=1, le=3600)
     node_drain_seconds: int = Field(default=100, ge=1, le=105)  # a spot notice leaves 120
+    rebalance_reaction: Literal["ignore", "stop_admitting", "replace"] = "ignore"
     poll_seconds: Polls = Polls()
     connection: Literal["ssm", "ssh"] = "ssm"
     ssh_key_name: Annotated[str, Field(max_length=255, pattern=r"^[\x21-\x7e]*$")] = Field(

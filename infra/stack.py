@@ -151,6 +151,7 @@ class _Stack:
             ssh_security_group_id=self.settings.ssh_security_group_id,
             machine=machine,
             node_drain_seconds=self.settings.node_drain_seconds,
+            rebalance_reaction=self.settings.rebalance_reaction,
             tags=tags,
             max_hourly_usd=self.settings.max_hourly_usd,
             after=base.before_boot(),

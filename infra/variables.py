@@ -41,6 +41,7 @@ def node_variables(settings: StackSettings, model: Model, places: Places, servic
         contract.VAR_LAUNCH_HOOK: lifecycle.LAUNCH_HOOK,
         contract.VAR_TERMINATE_HOOK: lifecycle.TERMINATE_HOOK,
         contract.VAR_DRAIN_SECONDS: str(settings.node_drain_seconds),
+        contract.VAR_REBALANCE_REACTION: settings.rebalance_reaction,
         contract.VAR_POINTER_POLL_SECONDS: f"{settings.poll_seconds.pointer:g}",
         contract.VAR_METADATA_POLL_SECONDS: f"{settings.poll_seconds.metadata:g}",
         **vllm,

@@ -39,23 +39,30 @@ class LifecycleHooks:
         """Let the instance go. Tries three times: the hook's timeout ends the instance as well."""
         await self._complete(self.terminate_hook, attempts=3)
 
-    async def heartbeat(self) -> bool:
+    async def prolong_launch(self) -> bool:
         """Give the launch hook its full timeout again; False when no hook holds this instance (any more)."""
-        if not (self.launch_hook and self.identity.group):
+        return await self._prolong(self.launch_hook)
+
+    async def prolong_termination(self) -> bool:
+        """The same for the terminate hook."""
+        return await self._prolong(self.terminate_hook)
+
+    async def _prolong(self, hook: str | None) -> bool:
+        if not (hook and self.identity.group):
             return False
         try:
             await asyncio.to_thread(
                 self.client.record_lifecycle_action_heartbeat,
-                LifecycleHookName=self.launch_hook,
+                LifecycleHookName=hook,
                 AutoScalingGroupName=self.identity.group,
                 InstanceId=self.identity.instance_id,
             )
         except ClientError as error:
             if error_code(error) == NOT_WAITING:
                 return False
-            structlog.get_logger().warning("a heartbeat got lost", hook=self.launch_hook, error=str(error))
+            structlog.get_logger().warning("a heartbeat got lost", hook=hook, error=str(error))
         except BotoCoreError as error:
-            structlog.get_logger().warning("a heartbeat got lost", hook=self.launch_hook, error=str(error))
+            structlog.get_logger().warning("a heartbeat got lost", hook=hook, error=str(error))
         return True
 
     async def _complete(self, hook: str | None, attempts: int | None) -> None:

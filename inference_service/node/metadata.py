@@ -79,9 +79,13 @@ class InstanceMetadata:
         text = await self.get("meta-data/autoscaling/target-lifecycle-state")
         return text.strip() if text else None
 
-    async def rebalance_recommended(self) -> bool:
-        """Whether AWS expects an interruption; often hours ahead, often never followed by one."""
-        return await self.get("meta-data/events/recommendations/rebalance") is not None
+    async def rebalance_noticed_at(self) -> datetime | None:
+        """When EC2 recommended to replace this instance; often hours ahead of a notice, often without one.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/rebalance-recommendations.html
+        """
+        text = await self.get("meta-data/events/recommendations/rebalance")
+        return _time(str(_object(text)["noticeTime"])) if text else None
 
     async def _get(self, path: str) -> tuple[int, str]:
         try:

@@ -16,6 +16,9 @@ class NodeMetrics:
         self._state = self._gauge(contract.METRIC_NODE_STATE, "1 for the node's present state", "state")
         self._warm_up = self._gauge(contract.METRIC_WARM_UP_SECONDS, "Seconds of each warm-up phase", "phase")
         self._in_flight = self._gauge(contract.METRIC_NODE_IN_FLIGHT, "Requests accepted and not yet answered")
+        self._interruptions = self._gauge(
+            f"{contract.METRIC_NODE_INTERRUPTIONS}_total", "Reasons to stop taking work, by kind", "kind"
+        )
         self._running = self._gauge(contract.METRIC_ENGINE_RUNNING, "Answers being decoded, as the engine says")
         self._waiting = self._gauge(contract.METRIC_ENGINE_WAITING, "Requests queued inside the engine")
 
@@ -26,6 +29,8 @@ class NodeMetrics:
         for phase, seconds in status.warm_up_seconds.items():
             if seconds is not None:
                 self._warm_up.labels(phase).set(seconds)
+        for kind, count in status.interruptions.items():
+            self._interruptions.labels(kind).set(count)
         self._in_flight.set(status.admission.in_flight)
         if busy is not None:
             self._running.set(busy.running)

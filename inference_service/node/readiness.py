@@ -1,12 +1,14 @@
 """What the node says about itself: the report on /readyz, and the figures that gateways route by."""
 
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from inference_service import contract
 from inference_service.artifacts import VersionRef
 from inference_service.node.admission import Admission
+from inference_service.node.interruption import Interruption
 
 
 def _no_seconds() -> dict[str, float | None]:
@@ -27,11 +29,22 @@ class NodeStatus:
     wanted: VersionRef | None = None  # by the pointer
     refused: VersionRef | None = None  # wanted, tried, and not served: `error` says why
     error: str | None = None
-    leaving: bool = False
+    interruption: Interruption | None = None
+    interruptions: Counter[str] = field(default_factory=Counter)  # by kind, since the process began
     answered: int = 0  # with the loaded version, since it was loaded
     failed: int = 0  # of these, how many the engine failed
     rebalance_recommended: bool = False
     warm_up_seconds: dict[str, float | None] = field(default_factory=_no_seconds)
+
+    def interrupt(self, why: Interruption | None) -> None:
+        """What interrupts the node now. The same kind again is the same interruption, until it has gone away."""
+        if why and (self.interruption is None or self.interruption.kind is not why.kind):
+            self.interruptions[why.kind] += 1
+        self.interruption = why
+
+    @property
+    def leaving(self) -> bool:
+        return self.interruption is not None and self.interruption.leaving
 
     @property
     def ready(self) -> bool:
@@ -59,6 +72,7 @@ class NodeStatus:
             "wanted": self.wanted.version if self.wanted else None,
             "refused": self.refused.version if self.refused else None,
             "leaving": self.leaving,
+            "interruption": _described(self.interruption),
             "error": self.error,
             "in_flight": self.admission.in_flight,
             "slots": self.admission.slots,
@@ -70,6 +84,12 @@ class NodeStatus:
             "address": self.address,
             "rebalance_recommended": self.rebalance_recommended,
         }
+
+
+def _described(why: Interruption | None) -> dict[str, str | None] | None:
+    if why is None:
+        return None
+    return {"kind": why.kind, "source": why.source, "deadline": why.deadline.isoformat() if why.deadline else None}
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import boto3
@@ -19,14 +20,22 @@ from inference_service.node.admission import Admission
 from inference_service.node.app import create_app
 from inference_service.node.download import PARALLEL_PARTS, VersionFetcher
 from inference_service.node.engines.choice import create_engine
+from inference_service.node.engines.watched import WatchedEngine
 from inference_service.node.hooks import LifecycleHooks
-from inference_service.node.interruption import read_signals
+from inference_service.node.interruption import read_signals, utc_now
 from inference_service.node.local_versions import LocalVersions
 from inference_service.node.metadata import Identity, InstanceMetadata, MetadataError
 from inference_service.node.readiness import NodeStatus
+from inference_service.node.replacement import Replacement
 from inference_service.node.settings import NodeSettings
 from inference_service.node.warm_up import WarmUp
-from inference_service.node.watch import follow_metadata, follow_pointer, keep_launching
+from inference_service.node.watch import (
+    follow_engine,
+    follow_metadata,
+    follow_pointer,
+    keep_launching,
+    keep_terminating,
+)
 from inference_service.node.worker import Worker
 
 IDENTITY_ATTEMPTS = 5
@@ -41,7 +50,7 @@ async def run(settings: NodeSettings, started: datetime) -> None:
     """
     admission = Admission(settings.slots, settings.queue)
     status = NodeStatus(settings.model, settings.engine, admission)
-    engine = create_engine(settings)
+    engine = WatchedEngine(create_engine(settings))
     stopping = asyncio.Event()  # a signal before there is a worker to hear it
     _on_stop_signal(stopping.set)
     async with AsyncExitStack() as stack:
@@ -53,16 +62,27 @@ async def run(settings: NodeSettings, started: datetime) -> None:
         structlog.contextvars.bind_contextvars(instance_id=identity.instance_id)
         status.warm_up_seconds[contract.PHASE_LAUNCH] = _launch_seconds(identity, started, settings.data_dir)
         session = boto3.Session(region_name=settings.region)
-        store = ArtifactStore(session.client("s3", config=_client_config()), settings.bucket)
+        s3 = session.client("s3", config=_client_config())
+        store = ArtifactStore(s3, settings.bucket)
         autoscaling = session.client("autoscaling", config=_client_config())
         hooks = LifecycleHooks(autoscaling, identity, settings.launch_hook, settings.terminate_hook)
         local = LocalVersions(settings.data_dir, settings.model)
         warm_up = WarmUp(status, engine, VersionFetcher(store, local), settings.load_timeout_seconds)
-        worker = Worker(status, warm_up, local, hooks, settings.drain_seconds)
+        worker = Worker(status, warm_up, local, hooks, settings.drain_seconds, settings.rebalance_reaction)
+        replacement = Replacement(s3, autoscaling, settings.bucket, identity, utc_now) if identity.group else None
         _on_stop_signal(worker.request_stop)
         if stopping.is_set():
             worker.request_stop()
-        await _live(worker, settings, store, hooks, metadata)
+        watchers = [
+            follow_pointer(worker, store, settings.model, settings.pointer_poll_seconds),
+            keep_launching(worker, hooks, settings.heartbeat_seconds),
+            keep_terminating(worker, hooks, settings.heartbeat_seconds),
+            follow_engine(worker, engine, replacement, settings.probe_seconds, settings.probe_timeout_seconds),
+        ]
+        if metadata:
+            await _first_look(worker, metadata)
+            watchers.append(follow_metadata(worker, metadata, settings.metadata_poll_seconds))
+        await _live(worker, watchers)
 
 
 def _on_stop_signal(call: Callable[[], object]) -> None:
@@ -70,24 +90,16 @@ def _on_stop_signal(call: Callable[[], object]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, call)
 
 
-async def _live(
-    worker: Worker,
-    settings: NodeSettings,
-    store: ArtifactStore,
-    hooks: LifecycleHooks,
-    metadata: InstanceMetadata | None,
-) -> None:
-    """Run the worker beside its watchers. Metadata is asked once before: a node that has to leave loads nothing."""
-    watchers = [
-        follow_pointer(worker, store, settings.model, settings.pointer_poll_seconds),
-        keep_launching(worker, hooks, settings.heartbeat_seconds),
-    ]
-    if metadata:
-        try:
-            worker.signal(await read_signals(metadata, worker.signals))
-        except MetadataError as error:
-            structlog.get_logger().warning("instance metadata is silent", error=str(error))
-        watchers.append(follow_metadata(worker, metadata, settings.metadata_poll_seconds))
+async def _first_look(worker: Worker, metadata: InstanceMetadata) -> None:
+    """Metadata is asked once before all else: a node that has to leave loads nothing."""
+    try:
+        worker.signal(await read_signals(metadata, worker.signals))
+    except MetadataError as error:
+        structlog.get_logger().warning("instance metadata is silent", error=str(error))
+
+
+async def _live(worker: Worker, watchers: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run the worker beside its watchers, which end with it."""
     tasks = [asyncio.create_task(watcher) for watcher in watchers]
     try:
         await worker.run()

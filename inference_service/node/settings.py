@@ -59,6 +59,9 @@ class NodeSettings:
     pointer_poll_seconds: float = 5.0
     metadata_poll_seconds: float = 2.0
     heartbeat_seconds: float = 20.0
+    rebalance_reaction: str = contract.REBALANCE_IGNORE
+    probe_seconds: float = 10.0
+    probe_timeout_seconds: float = 30.0  # long prompts of other answers come first
     load_timeout_seconds: float = 1800.0
     metadata_endpoint: str | None = METADATA_ENDPOINT
     vllm: VllmSettings = VllmSettings()
@@ -93,6 +96,9 @@ def read_settings(environ: Mapping[str, str]) -> NodeSettings:
         "metadata_poll_seconds": given(contract.VAR_METADATA_POLL_SECONDS, interval),
         "heartbeat_seconds": given(contract.VAR_HEARTBEAT_SECONDS, interval),
         "load_timeout_seconds": given(contract.VAR_LOAD_TIMEOUT_SECONDS, interval),
+        "rebalance_reaction": given(contract.VAR_REBALANCE_REACTION, _reaction),
+        "probe_seconds": given(contract.VAR_PROBE_SECONDS, interval),
+        "probe_timeout_seconds": given(contract.VAR_PROBE_TIMEOUT_SECONDS, interval),
         "vllm": given(contract.VAR_VLLM, _vllm),
         "stub": _stub(reader),
     }
@@ -111,6 +117,12 @@ def _metadata_endpoint(environ: Mapping[str, str]) -> str | None:
 def _engine(raw: str) -> str:
     if raw not in ENGINES:
         raise ValueError(f"one of {', '.join(ENGINES)} is needed")
+    return raw
+
+
+def _reaction(raw: str) -> str:
+    if raw not in contract.REBALANCE_REACTIONS:
+        raise ValueError(f"one of {', '.join(contract.REBALANCE_REACTIONS)} is needed")
     return raw
 
 

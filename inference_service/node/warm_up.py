@@ -11,10 +11,10 @@ import structlog
 from inference_service import contract
 from inference_service.artifacts import VersionRef
 from inference_service.node.download import Fetched, Progress, VersionFetcher
-from inference_service.node.engines.protocol import Engine, EngineError, Generation
+from inference_service.node.engines.protocol import Engine, EngineError
+from inference_service.node.engines.watched import PROBE
 from inference_service.node.readiness import NodeStatus
 
-PROBE = Generation(messages=({"role": "user", "content": "Hello"},), max_tokens=1, temperature=0.0)
 PROBE_SECONDS = 120.0
 
 

@@ -1,4 +1,4 @@
-"""The node's eyes: the pointer in the bucket and the instance's metadata, asked at intervals."""
+"""The node's eyes: the pointer in the bucket, the instance's metadata, the engine's pulse, asked at intervals."""
 
 import asyncio
 from typing import Protocol
@@ -7,9 +7,11 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 from inference_service.artifacts import ArtifactError, ArtifactStore, Pointer
+from inference_service.node.engines.watched import WatchedEngine
 from inference_service.node.hooks import LifecycleHooks
 from inference_service.node.interruption import Signals, read_signals
 from inference_service.node.metadata import InstanceMetadata, MetadataError
+from inference_service.node.replacement import Replacement, beyond_repair
 
 
 class Watched(Protocol):
@@ -22,6 +24,14 @@ class Watched(Protocol):
     def signal(self, signals: Signals) -> None: ...
 
     def warm_up_mark(self) -> object | None: ...
+
+    def engine_failed(self, problem: str) -> None: ...
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def finishing(self) -> bool: ...
 
 
 async def follow_pointer(node: Watched, store: ArtifactStore, model: str, seconds: float) -> None:
@@ -60,6 +70,46 @@ async def keep_launching(node: Watched, hooks: LifecycleHooks, seconds: float) -
     while True:
         await asyncio.sleep(seconds)
         mark = node.warm_up_mark()
-        if mark is not None and mark != last and not await hooks.heartbeat():
+        if mark is not None and mark != last and not await hooks.prolong_launch():
             return
         last = mark
+
+
+async def keep_terminating(node: Watched, hooks: LifecycleHooks, seconds: float) -> None:
+    """Send heartbeats of the terminate hook while a terminating node still works; the drain's deadline bounds it."""
+    while True:
+        await asyncio.sleep(seconds)
+        if node.finishing and not await hooks.prolong_termination():
+            return
+
+
+async def follow_engine(
+    node: Watched, engine: WatchedEngine, replacement: Replacement | None, seconds: float, timeout_seconds: float
+) -> None:
+    """Ask a ready engine that has been silent for `seconds` for a token; tell the node when it has failed, for ever.
+
+    The node restarts it. One that fails again and again is replaced with its instance.
+    """
+    failed_at, loop = list[float](), asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(seconds)
+        if node.ready and engine.silent_seconds() >= seconds and engine.failure() is None:
+            await engine.probe(timeout_seconds)
+        if not (node.ready and (problem := engine.failure())):
+            continue
+        failed_at.append(loop.time())
+        node.engine_failed(problem)
+        if replacement and beyond_repair(failed_at, loop.time()):
+            await _replace(replacement, problem)
+
+
+async def _replace(replacement: Replacement, problem: str) -> None:
+    log = structlog.get_logger().bind(problem=problem)
+    try:
+        refused = await asyncio.to_thread(replacement.ask)
+    except (ClientError, BotoCoreError) as error:
+        refused = f"AWS: {error}"
+    if refused:
+        log.error("restarts do not help, and the instance is not replaced", reason=refused)
+    else:
+        log.error("restarts do not help: the instance is replaced")

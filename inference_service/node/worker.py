@@ -14,7 +14,7 @@ from inference_service.artifacts import ArtifactError, Pointer, VersionRef
 from inference_service.node.download import Fetched
 from inference_service.node.engines.protocol import EngineError
 from inference_service.node.hooks import LifecycleHooks
-from inference_service.node.interruption import TERMINATED, Leaving, Signals, drain_deadline, leaving, utc_now
+from inference_service.node.interruption import TERMINATED, Interruption, Signals, drain_deadline, interruption, utc_now
 from inference_service.node.local_versions import LocalVersions
 from inference_service.node.readiness import NodeStatus
 from inference_service.node.state import Observation, Step, next_step, retry_after
@@ -34,6 +34,7 @@ class Worker:
         local: LocalVersions,
         hooks: LifecycleHooks,
         drain_seconds: float,
+        rebalance_reaction: str = contract.REBALANCE_IGNORE,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.signals = Signals()
@@ -42,6 +43,7 @@ class Worker:
         self._local = local
         self._hooks = hooks
         self._drain_seconds = drain_seconds
+        self._rebalance_reaction = rebalance_reaction
         self._now = now
         self._changed = asyncio.Event()
         self._pointer: Pointer | None = None
@@ -69,13 +71,27 @@ class Worker:
     def signal(self, signals: Signals) -> None:
         """What metadata says now."""
         self.signals = replace(signals, stop_requested=self.signals.stop_requested)
-        self._status.rebalance_recommended = signals.rebalance_recommended
+        self._status.rebalance_recommended = signals.rebalance_noticed_at is not None
         self._changed.set()
 
     def request_stop(self) -> None:
         """Drain, then end: what SIGTERM means."""
         self.signals = replace(self.signals, stop_requested=True)
         self._changed.set()
+
+    def engine_failed(self, problem: str) -> None:
+        """The engine gives no answers; it is loaded again."""
+        structlog.get_logger().error("the engine has failed", problem=problem)
+        self._changed.set()
+
+    @property
+    def ready(self) -> bool:
+        return self._status.ready
+
+    @property
+    def finishing(self) -> bool:
+        """Whether Auto Scaling waits for answers of this node."""
+        return self.signals.target_state == TERMINATED and self._status.admission.in_flight > 0
 
     def warm_up_mark(self) -> object | None:
         """Something that changes as the warm-up progresses; None when none is under way."""
@@ -89,7 +105,7 @@ class Worker:
         while True:
             self._changed.clear()
             step = next_step(self._observe())
-            self._status.leaving = self._leaving() is not None
+            self._note_interruption()
             self._status.error = self._explanation()
             if step is Step.STOP:
                 break
@@ -102,7 +118,7 @@ class Worker:
         await self._stop()
 
     def _observe(self) -> Observation:
-        why, now = self._leaving(), self._now()
+        why, now = self._interruption(), self._now()
         drained = self._status.admission.in_flight == 0 or (self._drain_until is not None and now >= self._drain_until)
         return Observation(
             state=self._status.state,
@@ -112,8 +128,8 @@ class Worker:
             working=self._working,
             refused=self._status.refused,
             retry_due=self._retry_at is not None and now >= self._retry_at,
-            engine_failed=self._status.loaded is not None and self._warm_up.engine.failure() is not None,
-            leaving=why is not None,
+            engine_failed=self._engine_failure() is not None,
+            leaving=why is not None and why.leaving,
             final=why is not None and why.final,
             drained=drained,
         )
@@ -121,17 +137,31 @@ class Worker:
     def _wanted(self) -> VersionRef | None:
         return self._pointer.version_for(self._status.instance_id) if self._pointer else None
 
-    def _leaving(self) -> Leaving | None:
-        return leaving(self.signals, self._now())
+    def _interruption(self) -> Interruption | None:
+        seen = replace(self.signals, engine_failure=self._engine_failure())
+        return interruption(seen, self._now(), self._rebalance_reaction)
+
+    def _engine_failure(self) -> str | None:
+        return self._warm_up.engine.failure() if self._status.loaded else None
+
+    def _note_interruption(self) -> None:
+        before, why = self._status.interruption, self._interruption()
+        self._status.interrupt(why)
+        if why and why.kind != (before.kind if before else None):
+            deadline = why.deadline.isoformat() if why.deadline else None
+            structlog.get_logger().warning("interrupted", kind=why.kind, reason=why.reason, deadline=deadline)
+        elif before and not why:
+            structlog.get_logger().info("no longer interrupted", kind=before.kind)
 
     def _explanation(self) -> str | None:
         """Why the node is not (or soon no longer) what it should be, in words."""
-        if why := self._leaving():
+        why = self._interruption()
+        if why and why.leaving:
             return why.reason
         if self._refusal:
             return self._refusal
-        if self._status.loaded and (failure := self._warm_up.engine.failure()):
-            return failure
+        if why:
+            return why.reason
         return None if self._status.loaded else self._pointer_problem
 
     async def _pause(self) -> None:
@@ -157,9 +187,7 @@ class Worker:
 
     def _drain(self) -> None:
         now = self._now()
-        self._drain_until = now + timedelta(seconds=self._drain_seconds)
-        if why := self._leaving():
-            self._drain_until = drain_deadline(why, self._drain_seconds, now)
+        self._drain_until = drain_deadline(self._interruption(), self._drain_seconds, now)
         self._status.state = contract.STATE_DRAINING
 
     async def _unload(self) -> None:

@@ -40,6 +40,7 @@ class GpuFleetArgs:
     ssh_security_group_id: str
     machine: Machine
     node_drain_seconds: int
+    rebalance_reaction: str
     tags: dict[str, str]
     max_hourly_usd: int
     after: Sequence[pulumi.Resource]
@@ -113,8 +114,8 @@ class GpuFleet(pulumi.ComponentResource):
             desired_capacity=0,
             vpc_zone_identifiers=[*args.subnets.private_subnet_ids],
             health_check_type="EC2",
-            # Both would replace or move warm nodes behind the back of what scales the fleet.
-            capacity_rebalance=False,
+            # AZRebalance, and this unless it is asked for, would replace warm nodes behind the back of what scales.
+            capacity_rebalance=market == SPOT and args.rebalance_reaction == contract.REBALANCE_REPLACE,
             suspended_processes=["AZRebalance"],
             # No model may be active yet: Pulumi must not wait for nodes that cannot become warm.
             wait_for_capacity_timeout="0",

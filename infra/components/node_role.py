@@ -32,6 +32,7 @@ class NodeRole(InstanceRole):
 
     def __init__(self, name: str, args: NodeRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("warmfleet:node_role:NodeRole", name, f"Inference nodes of {args.model}", opts)
+        self._bucket_arn = args.bucket_arn
         given = pulumi.Output.all(args.bucket_arn, args.jobs_queue_arn, args.log_group_arn, args.key_arn or "")
         self.artifacts = self._allow("artifacts", given.apply(lambda arns: may_serve(args.model, *arns)))
 
@@ -39,6 +40,8 @@ class NodeRole(InstanceRole):
         """Let the nodes complete the lifecycle hooks of their own groups."""
         arns = pulumi.Output.all(*[group.arn for group in groups])
         self._allow("hooks", arns.apply(may_complete_hooks))
+        names = pulumi.Output.all(self._bucket_arn, *[group.name for group in groups])
+        self._allow("replacement", pulumi.Output.all(arns, names).apply(lambda each: may_be_replaced(*each)))
 
 
 def may_serve(model: str, bucket_arn: str, jobs_queue_arn: str, log_group_arn: str, key_arn: str) -> list[Statement]:
@@ -61,4 +64,19 @@ def may_complete_hooks(group_arns: Sequence[str]) -> list[Statement]:
         statement(
             ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"], sorted(group_arns)
         )
+    ]
+
+
+def may_be_replaced(group_arns: Sequence[str], bucket_and_groups: Sequence[str]) -> list[Statement]:
+    """A node that no restart mends marks itself unhealthy, within the bound that the groups' counts keep.
+
+    Describe calls know no resources:
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html
+    """
+    bucket_arn, *groups = bucket_and_groups
+    counts = [f"{bucket_arn}/{contract.replacements_key(group)}" for group in groups]
+    return [
+        statement(["autoscaling:SetInstanceHealth"], sorted(group_arns)),
+        statement(["autoscaling:DescribeAutoScalingGroups"], ["*"]),
+        statement(["s3:GetObject", "s3:PutObject"], sorted(counts)),
     ]

@@ -285,7 +285,7 @@ async def test_a_node_reads_its_identity_and_sees_no_reason_to_leave(endpoint: s
         assert await metadata.get("meta-data/tags/instance/warmfleet:role") == "node"
         assert await metadata.spot_action() is None
         assert await metadata.target_lifecycle_state() is None
-        assert not await metadata.rebalance_recommended()
+        assert await metadata.rebalance_noticed_at() is None
 
 
 def launch_spot_group(aws: LocalAws) -> str:
@@ -321,7 +321,7 @@ async def test_a_node_learns_its_group_and_that_ec2_takes_its_instance(aws: Loca
         assert (await metadata.identity()).group == "nodes"
         assert await metadata.get("meta-data/instance-life-cycle") == "spot"
         assert await metadata.target_lifecycle_state() == "InService"
-        assert (await metadata.spot_action(), await metadata.rebalance_recommended()) == (None, False)
+        assert (await metadata.spot_action(), await metadata.rebalance_noticed_at()) == (None, None)
         announced = {"instance_id": instance_id, "notice_seconds": 120, "rebalance": True}
         async with http.post(f"{aws.url}/_local/spot/interrupt", json=announced) as answer:
             assert answer.status == 200
@@ -329,7 +329,7 @@ async def test_a_node_learns_its_group_and_that_ec2_takes_its_instance(aws: Loca
         assert action is not None
         assert action[0] == "terminate"
         assert await metadata.get("meta-data/spot/termination-time") == action[1].strftime("%Y-%m-%dT%H:%M:%SZ")
-        assert await metadata.rebalance_recommended()
+        assert await metadata.rebalance_noticed_at() is not None
         aws.pass_seconds(121)
         assert await metadata.get("meta-data/instance-id") is None
 

@@ -113,21 +113,26 @@ def test_model_bytes_take_the_free_way_to_s3(local: Built) -> None:
 
 def test_a_node_reads_its_own_model_and_completes_its_own_groups_hooks(local: Built) -> None:
     arn = f"arn:aws:s3:::{bucket(local)}"
-    groups = sorted(local.groups()[f"{MODEL}-{market}"]["AutoScalingGroupARN"] for market in ("spot", "on-demand"))
+    mine = [local.groups()[f"{MODEL}-{market}"] for market in ("spot", "on-demand")]
+    groups = sorted(each["AutoScalingGroupARN"] for each in mine)
+    counts = sorted(f"{arn}/replacements/{each['AutoScalingGroupName']}.json" for each in mine)
     assert allowed(local, f"{MODEL}-node") == {
         "s3:GetObject": [
             f"{arn}/models/{MODEL}/*",
             f"{arn}/pointers/{MODEL}.json",
             f"{arn}/services/*",
             f"{arn}/jobs/*",
+            *counts,
         ],
-        "s3:PutObject": [f"{arn}/jobs/*"],
+        "s3:PutObject": [f"{arn}/jobs/*", *counts],
         "s3:ListBucket": [arn],
         **each_of(QUEUE_ACTIONS, [queue(local, f"{MODEL}-jobs")]),
         **each_of(LOG_ACTIONS, [f"{log_group(local, f'{MODEL}-node')}:log-stream:*"]),
         **each_of(SESSION_ACTIONS, ["*"]),
         "autoscaling:CompleteLifecycleAction": groups,
         "autoscaling:RecordLifecycleActionHeartbeat": groups,
+        "autoscaling:SetInstanceHealth": groups,
+        "autoscaling:DescribeAutoScalingGroups": ["*"],
     }
 
 

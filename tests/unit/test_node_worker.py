@@ -21,7 +21,7 @@ from inference_service.node.local_versions import LocalVersions
 from inference_service.node.readiness import NodeStatus
 from inference_service.node.settings import StubSettings
 from inference_service.node.warm_up import WarmUp
-from inference_service.node.watch import keep_launching
+from inference_service.node.watch import keep_launching, keep_terminating
 from inference_service.node.worker import Worker
 
 ONE, TWO = VersionRef("one", "1" * 64), VersionRef("two", "2" * 64)
@@ -56,7 +56,11 @@ class PlayedHooks:
     async def complete_termination(self) -> None:
         self.terminated += 1
 
-    async def heartbeat(self) -> bool:
+    async def prolong_termination(self) -> bool:
+        self.heartbeats += 1
+        return True
+
+    async def prolong_launch(self) -> bool:
         self.heartbeats += 1
         return True
 
@@ -261,7 +265,7 @@ async def test_a_rebalance_recommendation_is_reported_and_the_node_goes_on(tmp_p
     async with running(tmp_path) as node:
         node.worker.point(Pointer(ONE), None)
         await node.ready(ONE)
-        node.worker.signal(Signals(rebalance_recommended=True))
+        node.worker.signal(Signals(rebalance_noticed_at=utc_now()))
         assert node.status.report()["rebalance_recommended"] is True
         assert node.status.ready
 
@@ -273,6 +277,30 @@ async def test_an_engine_that_died_is_loaded_again(tmp_path: Path):
         node.engine.broken = "the engine has ended"
         await node.until(lambda: node.engine.broken is None and node.status.ready)
         assert node.fetcher.asked == ["one"]
+
+
+async def test_answers_of_an_engine_that_died_do_not_hold_up_its_restart(tmp_path: Path):
+    async with running(tmp_path, drain_seconds=30) as node:
+        node.worker.point(Pointer(ONE), None)
+        await node.ready(ONE)
+        async with answering(node):
+            node.engine.broken = "the engine has ended"
+            await node.until(lambda: node.engine.broken is None and node.status.ready)
+        assert node.status.interruptions == {"engine_failure": 1}
+
+
+async def test_the_terminate_hook_gets_heartbeats_while_answers_are_finished(tmp_path: Path):
+    async with running(tmp_path) as node:
+        node.worker.point(Pointer(ONE), None)
+        await node.ready(ONE)
+        beating = asyncio.create_task(keep_terminating(node.worker, node.hooks, 0.001))  # type: ignore[arg-type]
+        async with answering(node) as done:
+            assert node.hooks.heartbeats == 0
+            node.worker.signal(Signals(target_state="Terminated"))
+            await node.until(lambda: node.hooks.heartbeats > 1)
+            done.set()
+            await node.until(lambda: node.hooks.terminated == 1)
+        beating.cancel()
 
 
 @pytest.mark.parametrize("progressing", [True, False])

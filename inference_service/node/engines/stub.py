@@ -8,6 +8,7 @@ from typing import Any
 from inference_service.node.engines.protocol import EngineError, EngineLoad, FinishReason, Generation, Piece
 from inference_service.node.settings import StubSettings
 
+HANGING_WORD = "stub-hangs-here"  # decoding this word wedges the whole engine until it is loaded again
 FAILING_WORD = "stub-fails-here"  # decoding this word raises, to test an engine that breaks in mid-answer
 
 
@@ -24,12 +25,15 @@ class StubEngine:
         self.cancelled = 0
         self.running = 0
         self.broken: str | None = None
+        self._moving = asyncio.Event()
+        self._moving.set()
 
     async def load(self, directory: Path) -> None:
         await asyncio.sleep(self._settings.load_seconds)
         if not self._can_load(directory):
             raise EngineError(f"the stub finds no model directory at {directory}")
         self.broken = None
+        self._moving.set()
 
     async def generate(self, request: Generation) -> AsyncGenerator[Piece, None]:
         words = script(request)
@@ -39,6 +43,9 @@ class StubEngine:
         try:
             for count, word in enumerate(words[:most], start=1):
                 await asyncio.sleep(self._settings.token_seconds)
+                if word.strip() == HANGING_WORD:
+                    self._moving = asyncio.Event()
+                await self._moving.wait()
                 if word.strip() == FAILING_WORD:
                     raise EngineError("the stub's script ends in a failure")
                 self.decoded_tokens += 1
