@@ -51,6 +51,7 @@ VAR_GATEWAY_PORT = "WARMFLEET_GATEWAY_PORT"
 VAR_DISCOVERY_POLL_SECONDS = "WARMFLEET_DISCOVERY_POLL_SECONDS"
 VAR_READINESS_POLL_SECONDS = "WARMFLEET_READINESS_POLL_SECONDS"
 VAR_LONGEST_WAIT_SECONDS = "WARMFLEET_LONGEST_WAIT_SECONDS"  # the most that HEADER_DEADLINE can ask for
+VAR_GUARDS_OFF = "WARMFLEET_GUARDS_OFF"  # tests only: comma-separated names of guards, to see what they prevent
 VAR_IDLE_CONNECTION_SECONDS = "WARMFLEET_IDLE_CONNECTION_SECONDS"  # longer than the load balancer keeps idle ones
 # Given by whatever starts the process (systemd on AWS, the local cloud's supervisor), not by user data.
 VAR_BIND_ADDRESS = "WARMFLEET_BIND_ADDRESS"  # default 127.0.0.1
@@ -102,6 +103,17 @@ HEADER_MODEL_VERSION = "x-warmfleet-model-version"
 # member of the JSON object, so that the gateway can cut it off without parsing.
 CHUNK_EXTENSION = "warmfleet"
 CHUNK_TOKEN_IDS = "token_ids"
+# A request between them may carry "warmfleet": {"resume_token_ids": […], "id": …, "created": …}: go on after these
+# tokens of an answer that another node began, under the same name. HEADER_MODEL_VERSION on it says which version may.
+RESUME_TOKEN_IDS = "resume_token_ids"
+RESUME_ID = "id"
+RESUME_CREATED = "created"
+# The last event of a stream that the node gives up because it has to leave: `data: {"warmfleet":{"handover":true}}`.
+CHUNK_HANDOVER = "handover"
+CODE_HANDED_OVER = "handed_over"  # the same before a stream has begun: 503
+CODE_NODE_BUSY = "node_busy"
+CODE_OTHER_VERSION = "other_model_version"  # 409: the node serves another version than the one asked for
+CODE_NOT_RESUMABLE = "not_resumable"  # 400: the engine cannot go on with such an answer
 
 # --- Node states, in order. ready -> draining -> downloading: another version; draining -> ready: a cancelled notice.
 STATE_DOWNLOADING = "downloading"
@@ -141,6 +153,7 @@ METRIC_GATEWAY_IN_FLIGHT = "inference_gateway_in_flight_requests"
 METRIC_GATEWAY_WAITING = "inference_gateway_waiting_requests"  # held until a node is warm
 METRIC_GATEWAY_TOKENS = "inference_gateway_streamed_tokens"  # counter: exposed as ..._total
 METRIC_GATEWAY_BROKEN_STREAMS = "inference_gateway_broken_streams"  # counter: exposed as ..._total
+METRIC_GATEWAY_RESUMED_STREAMS = "inference_gateway_resumed_streams"  # counter, a takeover each: exposed as ..._total
 METRIC_GATEWAY_DISCOVERY_AGE_SECONDS = "inference_gateway_discovery_age_seconds"  # since EC2 last listed the nodes
 
 # --- CloudWatch metrics that AWS publishes and the dashboard and alarms read. One name per line, as AWS spells it.

@@ -4,13 +4,14 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html. This runs for ev
 nothing.
 """
 
-from inference_service.contract import CHUNK_EXTENSION
+from inference_service.contract import CHUNK_EXTENSION, CHUNK_HANDOVER
 
 END = b"\n\n"
 DONE = b"data: [DONE]\n\n"
 ERROR = b'data: {"error"'
 # Inside a JSON string the quotes would have a backslash before them: these bytes can only begin a member.
 EXTENSION = f',"{CHUNK_EXTENSION}":{{'.encode()
+HANDOVER = f'data: {{"{CHUNK_EXTENSION}":{{"{CHUNK_HANDOVER}":true}}}}\n\n'.encode()  # never a client's to see
 MOST_EVENT_BYTES = 1 << 20
 
 
@@ -64,7 +65,7 @@ class EventCutter:
         """The event without its last member, the extension; counts the token ids in it by their commas."""
         at = event.rfind(EXTENSION)
         if at < 0:
-            return event
+            return b"" if event == HANDOVER else event
         if event[-6:] != b"[]}}\n\n":
             self.tokens += event.count(b",", at)
         return event[:at] + b"}\n\n"

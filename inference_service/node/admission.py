@@ -9,6 +9,10 @@ class NodeBusyError(Exception):
     """All slots are taken and the queue is full."""
 
 
+class HandedOverError(Exception):
+    """The node has to leave before this answer is complete: another node gives it, or the rest of it."""
+
+
 def _ignore() -> None:
     return None
 
@@ -22,6 +26,8 @@ class Admission:
         self.on_change: Callable[[], None] = _ignore
         self._free = asyncio.Semaphore(slots)
         self._tasks: set[asyncio.Task[object]] = set()
+        self._waiting: set[asyncio.Timeout] = set()
+        self._running: set[asyncio.Timeout] = set()
 
     @property
     def in_flight(self) -> int:
@@ -33,6 +39,7 @@ class Admission:
 
         Raises:
             NodeBusyError: slots and queue are full.
+            HandedOverError: from within, whatever the holder is waiting for.
         """
         if self.in_flight >= self.slots + self.queue:
             raise NodeBusyError(
@@ -41,15 +48,50 @@ class Admission:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        turn = asyncio.timeout(None)
         try:
-            async with self._free:
+            async with turn, self._granted(turn):
                 yield
+        except TimeoutError as error:
+            if turn.expired():
+                raise HandedOverError from error
+            raise
         finally:
             self._tasks.discard(task)
             self.on_change()
 
+    @asynccontextmanager
+    async def _granted(self, turn: asyncio.Timeout) -> AsyncIterator[None]:
+        self._waiting.add(turn)
+        try:
+            async with self._free:
+                self._waiting.discard(turn)
+                self._running.add(turn)
+                yield
+        finally:
+            self._waiting.discard(turn)
+            self._running.discard(turn)
+
+    def hand_over_waiting(self) -> int:
+        """Give back what has not begun; returns how many."""
+        return _expire(self._waiting)
+
+    def hand_over_all(self) -> int:
+        """Give back every accepted request; returns how many."""
+        return _expire(self._waiting) + _expire(self._running)
+
     def cancel_all(self) -> int:
-        """Give up every accepted request, when the time to drain is over; returns how many."""
+        """Cut off every accepted request; returns how many."""
         for task in self._tasks:
             task.cancel()
         return len(self._tasks)
+
+
+def _expire(turns: set[asyncio.Timeout]) -> int:
+    """End each one's wait at once, as a timeout: a bare cancellation would look like a client's leaving."""
+    now = asyncio.get_running_loop().time()
+    expiring = list(turns)
+    turns.clear()  # one that has expired cannot expire again
+    for turn in expiring:
+        turn.reschedule(now)
+    return len(expiring)

@@ -5,19 +5,28 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
 
 from inference_service import contract
-from inference_service.node import chat_wire
-from inference_service.node.admission import NodeBusyError
+from inference_service.node import answer, chat_wire
+from inference_service.node.admission import HandedOverError, NodeBusyError
 from inference_service.node.chat_request import ChatRequest, RequestError, parse
 from inference_service.node.engines.protocol import Engine, EngineError, Piece
 from inference_service.node.metrics import NodeMetrics
 from inference_service.node.readiness import NodeStatus
 
 RETRY_AFTER_SECONDS = "1"
+COMMENT_SECONDS = 10.0  # an answer that is held back keeps its connection alive this often
+
+
+@dataclass
+class Sent:
+    """What has gone out to the client."""
+
+    response: web.StreamResponse | None = None
 
 
 class ChatEndpoint:
@@ -33,35 +42,46 @@ class ChatEndpoint:
         self._log = structlog.get_logger()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        sent = Sent()
         try:
             self._refuse_unless_ready()
             chat = parse(await _body(request), json_schema=self._engine.supports_json_schema)
-            if chat.model != self._status.model:
-                text = f"The model `{chat.model}` does not exist on this node, which serves `{self._status.model}`"
-                raise RequestError(text, status=404, param="model", code="model_not_found")
+            self._refuse_other_models(request, chat)
             async with self._status.admission.slot():
                 self._refuse_unless_ready()  # it may have drained while the request waited for its body or its turn
-                return await self._answer(request, chat)
+                self._refuse_other_models(request, chat)
+                return await self._answer(request, chat, sent)
         except (RequestError, EngineError) as error:
             return _refusal(str(error), error.status, error.param, error.code)
         except NodeBusyError as error:
-            return _refusal(str(error), 503, None, "node_busy")
+            return _refusal(str(error), 503, None, contract.CODE_NODE_BUSY)
+        except HandedOverError:
+            return await self._hand_over(sent)
 
     def _refuse_unless_ready(self) -> None:
         if not self._status.ready:
             text = f"this node is {self._status.state} and takes no new work"
             raise RequestError(text, status=503, code="node_not_ready")
 
-    async def _answer(self, request: web.Request, chat: ChatRequest) -> web.StreamResponse:
-        started, identity = self._clock(), f"chatcmpl-{secrets.token_hex(12)}"
-        async with aclosing(self._engine.generate(chat.generation)) as pieces:
+    def _refuse_other_models(self, request: web.Request, chat: ChatRequest) -> None:
+        if chat.model != self._status.model:
+            text = f"The model `{chat.model}` does not exist on this node, which serves `{self._status.model}`"
+            raise RequestError(text, status=404, param="model", code="model_not_found")
+        asked, served = request.headers.get(contract.HEADER_MODEL_VERSION), self._version()
+        if asked and asked != served:
+            text = f"version {asked} of `{chat.model}` is asked for; this node serves {served}"
+            raise RequestError(text, status=409, code=contract.CODE_OTHER_VERSION)
+
+    async def _answer(self, request: web.Request, chat: ChatRequest, sent: Sent) -> web.StreamResponse:
+        identity = chat.answer_id or f"chatcmpl-{secrets.token_hex(12)}"
+        created = int(self._clock()) if chat.created is None else chat.created
+        async with aclosing(answer.answer(self._engine, chat.generation)) as pieces:
             if chat.stream:
-                return await self._stream(
-                    request, chat, pieces, chat_wire.ChunkWriter(identity, int(started), chat.model)
-                )
-            collected = [piece async for piece in self._counted(pieces)]
-        body = chat_wire.completion(identity, int(started), chat.model, collected)
-        return web.Response(body=body, content_type="application/json", headers=self._headers(request))
+                writer = chat_wire.ChunkWriter(identity, created, chat.model, role=chat.answer_id is None)
+                return await self._stream(request, chat, pieces, writer, sent)
+            complete = await answer.whole(self._counted(pieces))
+        body = chat_wire.completion(identity, created, chat.model, complete)
+        return web.Response(body=body, content_type="application/json", headers=self._headers())
 
     async def _stream(
         self,
@@ -69,14 +89,18 @@ class ChatEndpoint:
         chat: ChatRequest,
         pieces: AsyncGenerator[Piece, None],
         writer: chat_wire.ChunkWriter,
+        sent: Sent,
     ) -> web.StreamResponse:
         """The status line waits for the first piece, so that a refusal of the engine keeps its own status."""
         counted = self._counted(pieces)
         last = await anext(counted)
-        response = web.StreamResponse(headers=self._headers(request) | {"Content-Type": "text/event-stream"})
+        response = web.StreamResponse(headers=self._headers() | {"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        await response.write(writer.chunk(last))
+        sent.response = response
         try:
+            if not self._engine.resumes(chat.generation):
+                last = await self._held_back(response, last, counted)
+            await response.write(writer.chunk(last))
             async for last in counted:
                 await response.write(writer.chunk(last))
         except EngineError as error:
@@ -86,6 +110,35 @@ class ChatEndpoint:
             await response.write((writer.usage(last) if chat.include_usage else b"") + chat_wire.DONE)
         await response.write_eof()
         return response
+
+    async def _held_back(
+        self, response: web.StreamResponse, first: Piece, counted: AsyncGenerator[Piece, None]
+    ) -> Piece:
+        """All pieces as one: of an answer that cannot be resumed the client gets nothing before it is complete.
+
+        Until then another node can begin it anew. Comments keep the connection from being taken for dead.
+        """
+        await response.write(chat_wire.HELD_BACK)
+        said_at = self._clock()
+
+        async def rest() -> AsyncGenerator[Piece, None]:
+            nonlocal said_at
+            yield first
+            async for piece in counted:
+                if self._clock() - said_at >= COMMENT_SECONDS:
+                    await response.write(chat_wire.HELD_BACK)
+                    said_at = self._clock()
+                yield piece
+
+        return await answer.whole(rest())
+
+    async def _hand_over(self, sent: Sent) -> web.StreamResponse:
+        """Another node is to answer, or to go on: this one has to leave."""
+        if sent.response is None:
+            return _refusal("this node leaves; another one answers", 503, None, contract.CODE_HANDED_OVER)
+        await sent.response.write(chat_wire.HANDOVER)
+        await sent.response.write_eof()
+        return sent.response
 
     async def _counted(self, pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece, None]:
         try:
@@ -98,9 +151,11 @@ class ChatEndpoint:
             raise
         self._status.count_answer(failed=False)
 
-    def _headers(self, request: web.Request) -> dict[str, str]:
-        version = self._status.loaded.version if self._status.loaded else ""
-        return {contract.HEADER_MODEL_VERSION: version, "Cache-Control": "no-cache"}
+    def _version(self) -> str:
+        return self._status.loaded.version if self._status.loaded else ""
+
+    def _headers(self) -> dict[str, str]:
+        return {contract.HEADER_MODEL_VERSION: self._version(), "Cache-Control": "no-cache"}
 
 
 async def _body(request: web.Request) -> object:

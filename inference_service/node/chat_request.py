@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inference_service import contract
 from inference_service.node.engines.protocol import Generation
+from inference_service.node.resume_request import Resume, ResumeError
+from inference_service.node.resume_request import read as read_resume
 
 ROLES = ("system", "developer", "user", "assistant")
 
@@ -21,12 +24,17 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A checked request: what to decode, and how to answer."""
+    """A checked request: what to decode, and how to answer.
+
+    `answer_id` and `created`: what another node, which began this answer, has told the client.
+    """
 
     model: str
     generation: Generation
     stream: bool
     include_usage: bool
+    answer_id: str | None = None
+    created: int | None = None
 
 
 def _anything(value: Any) -> bool:
@@ -35,7 +43,8 @@ def _anything(value: Any) -> bool:
 
 # Members of a request that shape the answer; everything else is in one of the two tables below, or unknown.
 SAMPLING = frozenset(["max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop"])
-USED = SAMPLING | {"model", "messages", "stream", "stream_options", "response_format"}
+PENALTIES = frozenset(["presence_penalty", "frequency_penalty"])
+USED = SAMPLING | PENALTIES | {"model", "messages", "stream", "stream_options", "response_format"}
 # Accepted without effect.
 IGNORED = frozenset(["user", "metadata", "store", "safety_identifier", "prompt_cache_key", "service_tier"])
 # Refused, except with the value that asks for nothing.
@@ -49,8 +58,6 @@ NEUTRAL: Mapping[str, Callable[[Any], bool]] = {
     "logprobs": lambda value: value is False,
     "top_logprobs": lambda value: value == 0,
     "logit_bias": lambda value: value == {},
-    "frequency_penalty": lambda value: value == 0,
-    "presence_penalty": lambda value: value == 0,
     "modalities": lambda value: value == ["text"],
     "audio": lambda value: False,
     "prediction": lambda value: False,
@@ -70,6 +77,7 @@ def parse(body: Any, *, json_schema: bool) -> ChatRequest:
         raise RequestError("the body must be a JSON object")
     given = {name: value for name, value in body.items() if value is not None}
     _refuse_unsupported(given)
+    resume = _resume(given.get(contract.CHUNK_EXTENSION))
     generation = Generation(
         messages=_messages(given.get("messages")),
         max_tokens=_max_tokens(given),
@@ -78,16 +86,33 @@ def parse(body: Any, *, json_schema: bool) -> ChatRequest:
         seed=_integer(given, "seed", -(2**63), 2**63 - 1),
         stop=_stop(given.get("stop")),
         json_schema=_schema(given.get("response_format"), json_schema),
+        presence_penalty=_number(given, "presence_penalty", -2, 2),
+        frequency_penalty=_number(given, "frequency_penalty", -2, 2),
+        resume_token_ids=resume.token_ids if resume else (),
     )
     options = given.get("stream_options", {})
     if not isinstance(options, dict):
         raise RequestError("stream_options must be an object", param="stream_options")
-    return ChatRequest(_model(given), generation, _flag(given, "stream"), options.get("include_usage") is True)
+    return ChatRequest(
+        model=_model(given),
+        generation=generation,
+        stream=_flag(given, "stream"),
+        include_usage=options.get("include_usage") is True,
+        answer_id=resume.answer_id if resume else None,
+        created=resume.created if resume else None,
+    )
+
+
+def _resume(extension: Any) -> Resume | None:
+    try:
+        return read_resume(extension)
+    except ResumeError as error:
+        raise RequestError(str(error), param=contract.CHUNK_EXTENSION) from error
 
 
 def _refuse_unsupported(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
-        if name in USED or name in IGNORED:
+        if name in USED or name in IGNORED or name == contract.CHUNK_EXTENSION:
             continue
         if name not in NEUTRAL:
             raise RequestError(f"Unrecognized request argument supplied: {name}", param=name, code="unknown_parameter")

@@ -7,19 +7,21 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from inference_service.contract import CHUNK_EXTENSION, CHUNK_TOKEN_IDS
-from inference_service.node.engines.protocol import FinishReason, Piece
+from inference_service.contract import CHUNK_EXTENSION, CHUNK_HANDOVER, CHUNK_TOKEN_IDS
+from inference_service.node.engines.protocol import Piece
 
 DONE = b"data: [DONE]\n\n"
+HANDOVER = f'data: {{"{CHUNK_EXTENSION}":{{"{CHUNK_HANDOVER}":true}}}}\n\n'.encode()
+HELD_BACK = b": held back until it is complete\n\n"
 
 
 class ChunkWriter:
     """Writes one answer's chunks. What does not change between them is rendered once: this runs for every token."""
 
-    def __init__(self, answer_id: str, created: int, model: str) -> None:
+    def __init__(self, answer_id: str, created: int, model: str, *, role: bool = True) -> None:
         fixed = {"id": answer_id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + _compact(fixed)[:-1] + b',"choices":['
-        self._role: dict[str, str] = {"role": "assistant"}
+        self._role: dict[str, str] = {"role": "assistant"} if role else {}
 
     def chunk(self, piece: Piece) -> bytes:
         """The event for one piece; the first one also names the role, the last one why it ended."""
@@ -42,18 +44,17 @@ def usage(last: Piece) -> dict[str, int]:
     }
 
 
-def completion(answer_id: str, created: int, model: str, pieces: Sequence[Piece]) -> bytes:
-    """A whole answer of all its pieces, the last one with its finish reason."""
-    finish: FinishReason | None = pieces[-1].finish
-    message = {"role": "assistant", "content": "".join(piece.text for piece in pieces), "refusal": None}
+def completion(answer_id: str, created: int, model: str, answer: Piece) -> bytes:
+    """A whole answer."""
+    message = {"role": "assistant", "content": answer.text, "refusal": None}
     document = {
         "id": answer_id,
         "object": "chat.completion",
         "created": created,
         "model": model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
-        "usage": usage(pieces[-1]),
-        CHUNK_EXTENSION: {CHUNK_TOKEN_IDS: [token for piece in pieces for token in piece.token_ids]},
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish}],
+        "usage": usage(answer),
+        CHUNK_EXTENSION: {CHUNK_TOKEN_IDS: answer.token_ids},
     }
     return _compact(document)
 

@@ -20,6 +20,7 @@ from inference_service.node.readiness import NodeStatus
 from inference_service.node.state import Observation, Step, next_step, retry_after
 from inference_service.node.warm_up import WarmUp
 
+HAND_OVER_SECONDS = 2.0  # within the margin that is kept back before EC2 takes an instance
 LOOK_AGAIN_SECONDS = 0.5  # deadlines, retries and a broken engine are noticed within this time
 EXPECTED_FAILURES = (ArtifactError, EngineError, OSError)
 
@@ -106,6 +107,7 @@ class Worker:
             self._changed.clear()
             step = next_step(self._observe())
             self._note_interruption()
+            self._status.drain_seconds_left = self._drain_seconds_left()
             self._status.error = self._explanation()
             if step is Step.STOP:
                 break
@@ -119,7 +121,8 @@ class Worker:
 
     def _observe(self) -> Observation:
         why, now = self._interruption(), self._now()
-        drained = self._status.admission.in_flight == 0 or (self._drain_until is not None and now >= self._drain_until)
+        deadline = self._drain_deadline()
+        drained = self._status.admission.in_flight == 0 or (deadline is not None and now >= deadline)
         return Observation(
             state=self._status.state,
             wanted=self._wanted(),
@@ -189,6 +192,19 @@ class Worker:
         now = self._now()
         self._drain_until = drain_deadline(self._interruption(), self._drain_seconds, now)
         self._status.state = contract.STATE_DRAINING
+        self._status.drain_seconds_left = self._drain_seconds_left()
+        self._status.admission.hand_over_waiting()
+
+    def _drain_seconds_left(self) -> float | None:
+        deadline = self._drain_deadline()
+        if self._status.state != contract.STATE_DRAINING or deadline is None:
+            return None
+        return max(0.0, (deadline - self._now()).total_seconds())
+
+    def _drain_deadline(self) -> datetime | None:
+        """A notice may come while the node drains for another reason, and leave it less time."""
+        why = self._interruption()
+        return min(self._drain_until, why.deadline) if self._drain_until and why and why.deadline else self._drain_until
 
     async def _unload(self) -> None:
         await self._give_up_answers()
@@ -243,8 +259,17 @@ class Worker:
         self._status.error = self._explanation()
 
     async def _give_up_answers(self) -> None:
-        if self._status.admission.cancel_all():
-            structlog.get_logger().warning("the time to drain is over: answers are cut off")
+        """Hand over what still runs: each client's gateway has another node go on with it."""
+        admission = self._status.admission
+        if count := admission.hand_over_all():
+            structlog.get_logger().warning("the time to drain is over: answers are handed over", answers=count)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HAND_OVER_SECONDS):
+                while admission.in_flight:
+                    self._changed.clear()
+                    await self._changed.wait()
+        if admission.cancel_all():
+            structlog.get_logger().error("answers that could not be handed over are cut off")
             await asyncio.sleep(0)
 
     async def _stop(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from inference_service.node.answer import answer
 from inference_service.node.engines.llama_cpp import LlamaCppEngine
 from inference_service.node.engines.protocol import EngineError, Generation, Piece
 
@@ -38,7 +39,7 @@ def ask(text: str, **options: Any) -> Generation:
 
 
 async def decode(engine: LlamaCppEngine, request: Generation) -> list[Piece]:
-    return [piece async for piece in engine.generate(request)]
+    return [piece async for piece in answer(engine, request)]
 
 
 def text_of(pieces: list[Piece]) -> str:

@@ -5,26 +5,40 @@ never run here.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inference_service.node.engines import llama_wire, vllm_wire
-from inference_service.node.engines.llama_cpp import model_file
+from inference_service.node.engines.llama_cpp import LlamaCppEngine, model_file
 from inference_service.node.engines.protocol import EngineError, EngineLoad, Generation, Piece
-from inference_service.node.engines.stub import StubEngine, script
+from inference_service.node.engines.stub import StubEngine, script, token_id
+from inference_service.node.engines.vllm import VllmEngine
 from inference_service.node.settings import NodeSettings, StubSettings, VllmSettings
 
 ASK = Generation(messages=({"role": "user", "content": "hi"},))
-FULL = Generation(ASK.messages, 5, 0.0, 0.9, -1, ("a",), {"type": "object"})
+FULL = Generation(ASK.messages, 5, 0.0, 0.9, -1, ("a",), {"type": "object"}, 0.5, -0.5)
 
 
 def test_llama_cpp_is_given_what_the_request_says_and_nothing_it_leaves_open():
     body = llama_wire.completion_body(FULL, [1, 2])
-    assert (body["n_predict"], body["temperature"], body["top_p"], body["stop"]) == (5, 0.0, 0.9, ["a"])
+    assert (body["n_predict"], body["temperature"], body["top_p"]) == (5, 0.0, 0.9)
+    assert (body["presence_penalty"], body["frequency_penalty"]) == (0.5, -0.5)
+    assert "stop" not in body  # the node looks for stop strings itself
     assert (body["prompt"], body["seed"], body["return_tokens"]) == ([1, 2], 2**32 - 1, True)
-    assert not {"temperature", "top_p", "seed", "json_schema"} & set(llama_wire.completion_body(ASK, [1]))
+    open_ones = {"temperature", "top_p", "seed", "json_schema", "presence_penalty", "frequency_penalty"}
+    assert not open_ones & set(llama_wire.completion_body(ASK, [1]))
+
+
+def test_engines_go_on_after_the_received_tokens_and_decode_only_what_remains():
+    resumed = replace(FULL, resume_token_ids=(8, 9))
+    llama, vllm = llama_wire.completion_body(resumed, [1, 2]), vllm_wire.completion_body(resumed, "m", [1, 2], 100)
+    assert (llama["prompt"], llama["n_predict"]) == ([1, 2, 8, 9], 3)
+    assert (vllm["prompt"], vllm["max_tokens"]) == ([1, 2, 8, 9], 3)
+    first = llama_wire.completion_body(FULL, [1])
+    assert first["seed"] != llama["seed"] == vllm["seed"]  # the same draws again would repeat the beginning
 
 
 LLAMA_STREAM = [
@@ -55,6 +69,7 @@ def test_otherwise_the_tokens_at_least_say_the_same_text():
 def test_the_last_event_says_why_the_answer_ended(stop_type: str, finish: str):
     last = {"content": "", "tokens": [], "stop": True, "stop_type": stop_type, "tokens_predicted": 4}
     assert llama_wire.Reading(9).piece(last, ()) == Piece("", (), finish, 9, 4)  # type: ignore[arg-type]
+    assert llama_wire.Reading(9, received=3).piece(last, ()).completion_tokens == 7
 
 
 def test_too_long_a_prompt_is_the_callers_mistake():
@@ -118,10 +133,13 @@ def test_what_the_settings_leave_open_is_left_to_vllm():
 
 
 def test_vllm_is_asked_for_token_ids_and_counts():
-    body = vllm_wire.chat_body(FULL, "llama")
+    body = vllm_wire.completion_body(FULL, "llama", [1, 2], 100)
     assert (body["return_token_ids"], body["stream_options"]) == (True, {"include_usage": True})
-    assert (body["max_completion_tokens"], body["stop"], body["response_format"]["type"]) == (5, ["a"], "json_schema")
-    assert "temperature" not in vllm_wire.chat_body(ASK, "llama")
+    assert (body["max_tokens"], body["response_format"]["type"]) == (5, "json_schema")
+    assert (body["presence_penalty"], body["frequency_penalty"]) == (0.5, -0.5)
+    open_ones = vllm_wire.completion_body(ASK, "llama", [1, 2], 100)
+    assert open_ones["max_tokens"] == 98  # the rest of the context: vLLM's own default would be 16 tokens
+    assert not {"temperature", "stop", "presence_penalty"} & set(open_ones)
 
 
 def line(**event: Any) -> bytes:
@@ -129,22 +147,22 @@ def line(**event: Any) -> bytes:
 
 
 def choice(text: str | None, ids: list[int] | None, finish: str | None = None) -> list[dict[str, Any]]:
-    return [{"index": 0, "delta": {"content": text}, "token_ids": ids, "finish_reason": finish}]
+    return [{"index": 0, "text": text, "logprobs": None, "token_ids": ids, "finish_reason": finish}]
 
 
 def test_a_stream_of_vllm_becomes_pieces():
-    reading = vllm_wire.Reading()
+    reading = vllm_wire.Reading(3, received=2)
     lines = [
-        line(choices=choice("", None), prompt_token_ids=[1, 2, 3]),
+        line(choices=[{"index": 0, "text": "", "token_ids": None, "prompt_token_ids": [1, 2, 3, 4, 5]}]),
         line(choices=choice("Hel", [7])),
         b"\n",
         line(choices=choice("lo", [8, 9], "length")),
-        line(choices=[], usage={"prompt_tokens": 3, "completion_tokens": 3}),
+        line(choices=[], usage={"prompt_tokens": 5, "completion_tokens": 3}),  # the received ones are prompt to vLLM
         b"data: [DONE]\n",
     ]
     pieces = [piece for raw in lines if (piece := reading.piece(raw))]
     assert [(piece.text, piece.token_ids) for piece in pieces] == [("Hel", (7,)), ("lo", (8, 9)), ("", ())]
-    assert (pieces[-1].finish, pieces[-1].prompt_tokens, pieces[-1].completion_tokens) == ("length", 3, 3)
+    assert (pieces[-1].finish, pieces[-1].prompt_tokens, pieces[-1].completion_tokens) == ("length", 3, 5)
     assert reading.done
 
 
@@ -178,14 +196,37 @@ def test_the_figures_of_llama_cpp():
     assert llama_wire.busy(text) == EngineLoad(2, 5)
 
 
-def test_the_stub_repeats_the_last_question_up_to_a_stop_word():
+def test_the_stub_repeats_the_last_question():
     messages = (
         {"role": "user", "content": "first"},
         {"role": "assistant", "content": "x"},
         {"role": "user", "content": "a b c"},
     )
     assert script(Generation(messages)) == ["a", " b", " c"]
-    assert script(Generation(messages, stop=("c",))) == ["a", " b"]
+
+
+async def test_the_stub_goes_on_after_its_own_tokens_alone():
+    asked = Generation(({"role": "user", "content": "a b c"},), resume_token_ids=(token_id("a"),))
+    pieces = [piece async for piece in StubEngine(StubSettings()).generate(asked)]
+    assert ("".join(piece.text for piece in pieces), pieces[-1].completion_tokens) == (" b c", 3)
+    with pytest.raises(EngineError, match="never wrote"):
+        await anext(StubEngine(StubSettings()).generate(replace(asked, resume_token_ids=(1,))))
+
+
+@pytest.mark.parametrize(
+    ("change", "llama_cpp", "vllm"),
+    [
+        ({}, True, True),
+        ({"stop": ("x",), "seed": 7, "temperature": 1.0}, True, True),
+        ({"json_schema": {"type": "object"}}, False, False),
+        ({"presence_penalty": 0.5}, True, False),
+        ({"frequency_penalty": -0.5}, True, False),
+    ],
+)
+def test_each_engine_says_what_it_can_go_on_with(change: dict[str, Any], llama_cpp: bool, vllm: bool):
+    asked = replace(ASK, **change)
+    assert LlamaCppEngine(context_tokens=1, slots=1).resumes(asked) is llama_cpp
+    assert VllmEngine(settings()).resumes(asked) is vllm
 
 
 async def test_a_stub_that_finds_no_directory_does_not_load(tmp_path: Path):

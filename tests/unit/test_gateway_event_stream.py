@@ -86,7 +86,7 @@ def test_an_event_without_end_is_refused_before_it_fills_the_memory():
 
 
 def test_a_whole_answer_loses_its_last_member_alone():
-    answer = completion("chatcmpl-1", 0, "m", PIECES)
+    answer = completion("chatcmpl-1", 0, "m", Piece(TRICKY, (1, 2, 3), "stop", 3, 3))
     expected = json.loads(answer)
     del expected["warmfleet"]
     assert json.loads(without_extension(answer)) == expected

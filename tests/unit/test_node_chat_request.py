@@ -35,8 +35,6 @@ UNSUPPORTED: dict[str, Any] = {
     "logprobs": True,
     "top_logprobs": 3,
     "logit_bias": {"1": 1},
-    "frequency_penalty": 0.5,
-    "presence_penalty": 0.5,
     "modalities": ["audio"],
     "audio": {},
     "prediction": {},
@@ -67,6 +65,15 @@ def test_values_that_ask_for_nothing_pass(neutral: dict[str, Any]):
 @pytest.mark.parametrize(
     ("change", "param"),
     [
+        ({"presence_penalty": 2.5}, "presence_penalty"),
+        ({"frequency_penalty": "much"}, "frequency_penalty"),
+        ({"warmfleet": {"resume_token_ids": [1], "more": 1}}, "warmfleet"),
+        ({"warmfleet": {"resume_token_ids": "1,2"}}, "warmfleet"),
+        ({"warmfleet": {"resume_token_ids": [-1]}}, "warmfleet"),
+        ({"warmfleet": {"resume_token_ids": [True]}}, "warmfleet"),
+        ({"warmfleet": {"resume_token_ids": [], "id": 7}}, "warmfleet"),
+        ({"warmfleet": {}}, "warmfleet"),
+        ({"warmfleet": "x"}, "warmfleet"),
         ({"model": None}, "model"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
@@ -100,3 +107,12 @@ def test_a_schema_passes_only_where_the_engine_can_hold_to_it():
     with pytest.raises(RequestError) as refused:
         parse(wanted, json_schema=False)
     assert refused.value.param == "response_format"
+
+
+def test_a_gateway_names_the_tokens_to_go_on_after_and_what_the_answer_is_called():
+    ours = {"resume_token_ids": [5, 6], "id": "chatcmpl-1", "created": 7}
+    asked = parse(ASK | {"warmfleet": ours, "max_tokens": 5}, json_schema=False)
+    assert (asked.generation.resume_token_ids, asked.answer_id, asked.created) == ((5, 6), "chatcmpl-1", 7)
+    assert asked.generation.remaining == 3
+    anew = parse(ASK | {"warmfleet": None}, json_schema=False)
+    assert (anew.generation.resume_token_ids, anew.answer_id, anew.generation.remaining) == ((), None, None)

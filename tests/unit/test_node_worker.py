@@ -1,6 +1,7 @@
 """The worker drives a node through its life: real worker, real stub engine, played bucket and hooks."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pytest
 from inference_service import contract
 from inference_service.artifacts import Pointer, VersionRef
 from inference_service.artifacts.errors import IntegrityError
-from inference_service.node.admission import Admission
+from inference_service.node.admission import Admission, HandedOverError
 from inference_service.node.download import Fetched, Progress
 from inference_service.node.engines.stub import StubEngine
 from inference_service.node.interruption import Signals, utc_now
@@ -106,18 +107,25 @@ async def running(
 
 @asynccontextmanager
 async def answering(node: Node) -> AsyncIterator[asyncio.Event]:
-    """One accepted request, in flight until the event is set."""
-    done = asyncio.Event()
+    """One accepted request, in flight until the event is set or the node hands it over."""
+    assert node.status.admission.in_flight == 0
+    async with answering_one_more(node) as done:
+        yield done
+
+
+@asynccontextmanager
+async def answering_one_more(node: Node) -> AsyncIterator[asyncio.Event]:
+    done, before = asyncio.Event(), node.status.admission.in_flight
 
     async def hold() -> None:
         async with node.status.admission.slot():
             await done.wait()
 
     task = asyncio.create_task(hold())
-    await node.until(lambda: node.status.admission.in_flight == 1)
+    await node.until(lambda: node.status.admission.in_flight == before + 1)
     yield done
     done.set()
-    with suppress(asyncio.CancelledError):
+    with suppress(HandedOverError):
         await task
 
 
@@ -177,13 +185,50 @@ async def test_a_version_change_waits_for_the_answers_in_flight(tmp_path: Path):
         await node.until(lambda: node.hooks.launched == 1)  # the hook is the launch's, not the version's
 
 
-async def test_answers_longer_than_the_drain_are_cut_off(tmp_path: Path):
+async def test_answers_longer_than_the_drain_are_handed_over(tmp_path: Path):
     async with running(tmp_path, drain_seconds=0.05) as node:
         node.worker.point(Pointer(ONE), None)
         await node.ready(ONE)
+
+        async def decode_for_ever() -> None:
+            async with node.status.admission.slot():
+                node.worker.point(Pointer(TWO), None)
+                await asyncio.Event().wait()
+
+        with pytest.raises(HandedOverError):
+            await decode_for_ever()
+        await node.ready(TWO)
+
+
+async def test_what_waits_for_a_slot_is_handed_back_as_soon_as_the_node_drains(tmp_path: Path):
+    async with running(tmp_path) as node, contextlib.AsyncExitStack() as stack:
+        node.worker.point(Pointer(ONE), None)
+        await node.ready(ONE)
+        for _ in range(node.status.admission.slots):
+            await stack.enter_async_context(answering_one_more(node))
+
+        async def wait_for_a_slot() -> None:
+            async with node.status.admission.slot():
+                raise AssertionError("no slot is free")
+
+        waiting = asyncio.create_task(wait_for_a_slot())
+        await node.until(lambda: node.status.admission.in_flight == 3)
+        node.worker.signal(Signals(("terminate", utc_now() + timedelta(seconds=100))))
+        with pytest.raises(HandedOverError):
+            await waiting
+        assert node.status.admission.in_flight == 2  # what runs may go on
+
+
+async def test_a_draining_node_reports_the_time_left_and_a_notice_shortens_it(tmp_path: Path):
+    async with running(tmp_path, drain_seconds=100) as node:
+        node.worker.point(Pointer(ONE), None)
+        await node.ready(ONE)
+        assert node.status.report()["drain_seconds_left"] is None
         async with answering(node):
             node.worker.point(Pointer(TWO), None)
-            await node.ready(TWO)
+            await node.until(lambda: 90 < (node.status.report()["drain_seconds_left"] or 0) <= 100)
+            node.worker.signal(Signals(("terminate", utc_now() + timedelta(seconds=35))))  # 5 s of it are kept back
+            await node.until(lambda: 20 < (node.status.report()["drain_seconds_left"] or 0) <= 30)
 
 
 async def test_a_pointer_that_cannot_be_read_takes_no_version_away(tmp_path: Path):

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import aiohttp
 from inference_service.node.engines import llama_wire
 from inference_service.node.engines.protocol import EngineError, EngineLoad, Generation, Piece
 
+NO_CHARACTER = "\ufffd"  # what llama.cpp writes for bytes that make none
 HTTP_THREADS_SPARE = 4  # beyond the slots: templates, tokens, metrics
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5)
 
@@ -66,19 +68,36 @@ class LlamaCppEngine:
             ) from error
 
     async def generate(self, request: Generation) -> AsyncGenerator[Piece, None]:
-        prompt = await self._prompt(request)
-        reading = llama_wire.Reading(prompt_tokens=len(prompt))
+        prompt, received = await self._prompt(request), request.resume_token_ids
+        over = Piece("", (), "length", len(prompt), len(received))
+        if request.remaining == 0:
+            yield over
+            return
+        reading = llama_wire.Reading(len(prompt), len(received))
+        unfinished = await self._unfinished(received)
         try:
             async with self._client().post("/completion", json=llama_wire.completion_body(request, prompt)) as answer:
                 if answer.status != 200:
-                    raise llama_wire.refusal(answer.status, await answer.read())
+                    refusal = llama_wire.refusal(answer.status, await answer.read())
+                    if received and refusal.code == "context_length_exceeded":  # the received tokens have filled it
+                        yield over
+                        return
+                    raise refusal
                 async for line in answer.content:
                     if event := llama_wire.event(line):
-                        yield reading.piece(event, await self._tokens(event, reading.missing(event)))
+                        piece = reading.piece(event, await self._tokens(event, reading.missing(event)))
+                        yield await self._mended(piece, unfinished) if unfinished else piece
         except aiohttp.ClientError as error:
             raise EngineError(f"llama.cpp broke off its answer: {error}") from error
         if not reading.finished:
             raise EngineError("llama.cpp broke off its answer")
+
+    def resumes(self, request: Generation) -> bool:
+        """Not under a grammar: llama.cpp begins it anew after the prompt, whatever the prompt ends with (measured)."""
+        return request.json_schema is None
+
+    async def received_text(self, request: Generation) -> str:
+        return await self._text(request.resume_token_ids)
 
     def failure(self) -> str | None:
         return None  # it lives and dies with this process
@@ -107,6 +126,27 @@ class LlamaCppEngine:
         if not missing:
             return named
         return llama_wire.with_swallowed(await self._tokenize(event["content"], special=False), named, missing)
+
+    async def _unfinished(self, received: Sequence[int]) -> list[int]:
+        """The last received tokens that make no whole character yet: llama.cpp would read what follows as garbage."""
+        for count in range(len(received) + 1 if received else 0):
+            whole = received[: len(received) - count]
+            if not (await self._text(whole)).endswith(NO_CHARACTER):
+                return list(received[len(whole) :])
+        return []
+
+    async def _mended(self, piece: Piece, unfinished: list[int]) -> Piece:
+        """The piece with the character's first tokens put before it, once it is whole; empties `unfinished` then."""
+        unfinished += piece.token_ids
+        text = await self._text(unfinished)
+        if text.endswith(NO_CHARACTER):
+            return replace(piece, text="")
+        unfinished.clear()
+        return replace(piece, text=text)
+
+    async def _text(self, tokens: Sequence[int]) -> str:
+        text: str = (await self._ask("/detokenize", {"tokens": list(tokens)}))["content"]
+        return text
 
     async def _tokenize(self, text: str, *, special: bool) -> list[int]:
         body = {"content": text, "add_special": special, "parse_special": special}

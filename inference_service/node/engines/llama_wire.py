@@ -18,16 +18,18 @@ def completion_body(request: Generation, prompt: Sequence[int]) -> dict[str, Any
     options = {
         "temperature": request.temperature,
         "top_p": request.top_p,
-        "seed": None if request.seed is None else request.seed % 2**32,
+        "seed": request.seed_from_here(),
         "json_schema": request.json_schema,
+        # Counted over the last 64 tokens, the question's among them: the same 64 on both sides of a seam.
+        "presence_penalty": request.presence_penalty,
+        "frequency_penalty": request.frequency_penalty,
     }
     return {
-        "prompt": list(prompt),
+        "prompt": [*prompt, *request.resume_token_ids],
         "stream": True,
         "return_tokens": True,
         "cache_prompt": True,
-        "n_predict": UNLIMITED if request.max_tokens is None else request.max_tokens,
-        "stop": list(request.stop),
+        "n_predict": UNLIMITED if request.remaining is None else request.remaining,
         "response_fields": LAST_EVENT,
     } | {name: option for name, option in options.items() if option is not None}
 
@@ -48,9 +50,13 @@ def event(line: bytes) -> Mapping[str, Any] | None:
 
 @dataclass
 class Reading:
-    """Where the reading of one stream stands. llama.cpp counts every token; we know the ids of `known` of them."""
+    """Where the reading of one stream stands. llama.cpp counts every token; we know the ids of `known` of them.
+
+    `received`: tokens of the answer that were decoded elsewhere.
+    """
 
     prompt_tokens: int
+    received: int = 0
     known: int = 0
     finished: bool = False
 
@@ -67,7 +73,7 @@ class Reading:
         finish: FinishReason | None = None
         if self.finished:
             finish = "length" if seen["stop_type"] == "limit" else "stop"
-        return Piece(seen["content"], tuple(tokens), finish, self.prompt_tokens, self.known)
+        return Piece(seen["content"], tuple(tokens), finish, self.prompt_tokens, self.received + self.known)
 
 
 def with_swallowed(canonical: Sequence[int], named: Sequence[int], count: int) -> Sequence[int]:

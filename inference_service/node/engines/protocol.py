@@ -10,7 +10,11 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True)
 class Generation:
-    """One answer to decode. None leaves the engine's own default; `max_tokens` None: up to the context's end."""
+    """One answer to decode. None leaves the engine's own default; `max_tokens` None: up to the context's end.
+
+    `resume_token_ids`: the answer's tokens so far, decoded elsewhere. All limits are those of the whole answer. Engines
+    know nothing of `stop`: the node itself looks for it (node/stops.py), the same way on both sides of a seam.
+    """
 
     messages: tuple[Mapping[str, Any], ...]
     max_tokens: int | None = None
@@ -19,13 +23,25 @@ class Generation:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    resume_token_ids: tuple[int, ...] = ()
+
+    @property
+    def remaining(self) -> int | None:
+        """How many tokens may still be decoded."""
+        return None if self.max_tokens is None else max(0, self.max_tokens - len(self.resume_token_ids))
+
+    def seed_from_here(self) -> int | None:
+        """Another seed for each place to go on from: the same one again would repeat the draws of the beginning."""
+        return None if self.seed is None else (self.seed + len(self.resume_token_ids)) % 2**32
 
 
 @dataclass(frozen=True)
 class Piece:
     """A bit of the answer: whole characters, and the tokens decoded since the piece before.
 
-    The last piece has `finish` set. Counts are totals so far.
+    The last piece has `finish` set. Counts are totals so far, of the whole answer.
     """
 
     text: str
@@ -64,7 +80,13 @@ class Engine(Protocol):
         """Load the model version in `directory`; returns when it can answer. Raises EngineError with the reason."""
 
     def generate(self, request: Generation) -> AsyncGenerator[Piece, None]:
-        """Decode one answer. Closing the generator stops the decoding. Raises EngineError."""
+        """Decode one answer, or the rest of it. Closing the generator stops the decoding. Raises EngineError."""
+
+    def resumes(self, request: Generation) -> bool:
+        """Whether an answer of this kind can go on from its tokens alone."""
+
+    async def received_text(self, request: Generation) -> str:
+        """The text of `resume_token_ids`. Raises EngineError."""
 
     def failure(self) -> str | None:
         """Why the engine cannot answer any more, or None."""

@@ -13,7 +13,10 @@ FAILING_WORD = "stub-fails-here"  # decoding this word raises, to test an engine
 
 
 class StubEngine:
-    """Deterministic answers at a settable pace; counts what it decodes, so that tests see an answer being cancelled."""
+    """Deterministic answers at a settable pace; counts what it decodes, so that tests see an answer being cancelled.
+
+    It goes on after tokens of its own script alone: a token lost, repeated or altered on the way is an error.
+    """
 
     name = "stub"
     supports_json_schema = False
@@ -36,12 +39,13 @@ class StubEngine:
         self._moving.set()
 
     async def generate(self, request: Generation) -> AsyncGenerator[Piece, None]:
-        words = script(request)
+        words, received = script(request), len(request.resume_token_ids)
         most = len(words) if request.max_tokens is None else request.max_tokens
         prompt_tokens = sum(len(_text(message).split()) for message in request.messages)
+        _check_received(words, request.resume_token_ids)
         self.running += 1
         try:
-            for count, word in enumerate(words[:most], start=1):
+            for count, word in enumerate(words[received:most], start=received + 1):
                 await asyncio.sleep(self._settings.token_seconds)
                 if word.strip() == HANGING_WORD:
                     self._moving = asyncio.Event()
@@ -58,6 +62,12 @@ class StubEngine:
         finally:
             self.running -= 1
 
+    def resumes(self, request: Generation) -> bool:
+        return request.json_schema is None
+
+    async def received_text(self, request: Generation) -> str:
+        return "".join(script(request)[: len(request.resume_token_ids)])
+
     def failure(self) -> str | None:
         return self.broken
 
@@ -68,14 +78,16 @@ class StubEngine:
         self.broken = None
 
 
+def _check_received(words: list[str], received: tuple[int, ...]) -> None:
+    expected = tuple(token_id(word) for word in words[: len(received)])
+    if received != expected:
+        raise EngineError(f"the stub never wrote {received}, its script begins {expected}", status=400)
+
+
 def script(request: Generation) -> list[str]:
-    """The words of the last user message, each with the blank before it, up to a stop word."""
+    """The words of the last user message, each with the blank before it."""
     users = [message for message in request.messages if message.get("role") == "user"]
     words = (_text(users[-1]) if users else "").split() or ["nothing"]
-    for place, word in enumerate(words):
-        if word in request.stop:
-            words = words[:place]
-            break
     return [word if place == 0 else f" {word}" for place, word in enumerate(words)]
 
 

@@ -6,9 +6,10 @@ import shutil
 import signal
 import tempfile
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import structlog
@@ -66,10 +67,17 @@ class VllmEngine:
         await self._until_healthy()
 
     async def generate(self, request: Generation) -> AsyncGenerator[Piece, None]:
-        reading = vllm_wire.Reading()
-        body = vllm_wire.chat_body(request, self._settings.model)
+        prompt: list[int] = (await self._ask("/tokenize", vllm_wire.tokenize_body(request, self._settings.model)))[
+            "tokens"
+        ]
+        received, context = len(request.resume_token_ids), self._settings.context_tokens
+        if request.remaining == 0 or (received and len(prompt) + received >= context):
+            yield Piece("", (), "length", len(prompt), received)
+            return
+        reading = vllm_wire.Reading(len(prompt), received)
+        body = vllm_wire.completion_body(request, self._settings.model, prompt, context)
         try:
-            async with self._client().post("/v1/chat/completions", json=body) as answer:
+            async with self._client().post("/v1/completions", json=body) as answer:
                 if answer.status != 200:
                     raise vllm_wire.refusal(answer.status, await answer.read())
                 async for line in answer.content:
@@ -79,6 +87,25 @@ class VllmEngine:
             raise EngineError(f"vLLM broke off its answer: {error}") from error
         if not reading.done:
             raise EngineError("vLLM broke off its answer")
+
+    def resumes(self, request: Generation) -> bool:
+        """Not under a grammar, nor with penalties: vLLM counts both from the prompt's end, and what was received is
+        part of the prompt (https://docs.vllm.ai/en/stable/api/vllm/sampling_params/)."""
+        return request.json_schema is None and not request.presence_penalty and not request.frequency_penalty
+
+    async def received_text(self, request: Generation) -> str:
+        body = {"model": self._settings.model, "tokens": list(request.resume_token_ids)}
+        text: str = (await self._ask("/detokenize", body))["prompt"]
+        return text
+
+    async def _ask(self, path: str, body: Mapping[str, Any]) -> Any:
+        try:
+            async with self._client().post(path, json=body) as answer:
+                if answer.status != 200:
+                    raise vllm_wire.refusal(answer.status, await answer.read())
+                return await answer.json()
+        except aiohttp.ClientError as error:
+            raise EngineError(f"vLLM does not answer {path}: {error}") from error
 
     def failure(self) -> str | None:
         if self._process is None or self._process.returncode is None:

@@ -4,7 +4,7 @@ https://docs.vllm.ai/en/stable/cli/serve.html, https://docs.vllm.ai/en/stable/se
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,20 +32,31 @@ def serve_command(settings: NodeSettings, directory: Path, socket: Path) -> list
     return [settings.vllm.executable, "serve", str(directory), *pairs, *settings.vllm.extra_arguments]
 
 
-def chat_body(request: Generation, model: str) -> dict[str, Any]:
-    """The chat completion that makes vLLM stream text and token ids."""
+def tokenize_body(request: Generation, model: str) -> dict[str, Any]:
+    """The question as token ids: the model's own chat template, applied by vLLM."""
+    return {"model": model, "messages": list(request.messages), "add_generation_prompt": True}
+
+
+def completion_body(request: Generation, model: str, prompt: Sequence[int], context_tokens: int) -> dict[str, Any]:
+    """The completion after these tokens, and the answer's so far, that makes vLLM stream text and token ids.
+
+    Answers begin the same way as they are resumed: the chat endpoint takes no token ids.
+    """
     schema = {"type": "json_schema", "json_schema": {"name": "answer", "schema": request.json_schema}}
     options = {
-        "max_completion_tokens": request.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
-        "seed": request.seed,
-        "stop": list(request.stop) or None,
+        "seed": request.seed_from_here(),
+        "presence_penalty": request.presence_penalty,
+        "frequency_penalty": request.frequency_penalty,
         "response_format": schema if request.json_schema else None,
     }
+    tokens = [*prompt, *request.resume_token_ids]
+    room = max(1, context_tokens - len(tokens))  # without a limit this endpoint decodes 16 tokens
     return {
         "model": model,
-        "messages": list(request.messages),
+        "prompt": tokens,
+        "max_tokens": room if request.remaining is None else min(room, request.remaining),
         "stream": True,
         "stream_options": {"include_usage": True},
         "return_token_ids": True,
@@ -54,9 +65,10 @@ def chat_body(request: Generation, model: str) -> dict[str, Any]:
 
 @dataclass
 class Reading:
-    """Where the reading of one stream stands."""
+    """Where the reading of one stream stands. `received`: tokens of the answer that were decoded elsewhere."""
 
     prompt_tokens: int = 0
+    received: int = 0
     completion_tokens: int = 0
     finish: FinishReason | None = None
     done: bool = False
@@ -69,7 +81,7 @@ class Reading:
         """
         if line.startswith(DONE):
             self.done = True
-            return Piece("", (), self.finish or "stop", self.prompt_tokens, self.completion_tokens)
+            return Piece("", (), self.finish or "stop", self.prompt_tokens, self._total)
         if not line.startswith(b"data: "):
             return None
         event = json.loads(line[6:])
@@ -78,11 +90,13 @@ class Reading:
         self._count(event)
         return self._choice(event["choices"][0]) if event["choices"] else None
 
+    @property
+    def _total(self) -> int:
+        return self.received + self.completion_tokens
+
     def _count(self, event: Mapping[str, Any]) -> None:
-        if prompt := event.get("prompt_token_ids"):
-            self.prompt_tokens = len(prompt)
         if usage := event.get("usage"):
-            self.prompt_tokens, self.completion_tokens = usage["prompt_tokens"], usage["completion_tokens"]
+            self.completion_tokens = usage["completion_tokens"]
 
     def _choice(self, choice: Mapping[str, Any]) -> Piece | None:
         reason = choice.get("finish_reason")
@@ -91,9 +105,9 @@ class Reading:
         if reason:
             self.finish = "length" if reason == "length" else "stop"
         tokens = tuple(choice.get("token_ids") or ())
-        text = choice["delta"].get("content") or ""
+        text = choice.get("text") or ""
         self.completion_tokens += len(tokens)
-        return Piece(text, tokens, None, self.prompt_tokens, self.completion_tokens) if text or tokens else None
+        return Piece(text, tokens, None, self.prompt_tokens, self._total) if text or tokens else None
 
 
 def refusal(status: int, body: bytes) -> EngineError:

@@ -57,6 +57,12 @@ class WatchedEngine:
         if problem and load == self._loads and self._token_at <= asked:
             self._wedged = problem
 
+    def resumes(self, request: Generation) -> bool:
+        return self._engine.resumes(request)
+
+    async def received_text(self, request: Generation) -> str:
+        return await self._engine.received_text(request)
+
     def failure(self) -> str | None:
         return self._engine.failure() or self._wedged
 
