@@ -23,6 +23,7 @@ class ChatRequest:
     stream: bool
     body: bytes
     wait_seconds: float | None
+    version: str | None = None  # only a node that serves it may answer
 
 
 async def read(

@@ -18,7 +18,6 @@ from inference_service.gateway.upstream import Limits, NodeFailedError, Opening,
 
 MOST_LOST = 2  # a request that takes its node down must not go round the fleet
 BUSY_PAUSE_SECONDS = 0.25
-NODE_BUSY = "node_busy"
 
 
 @dataclass
@@ -53,7 +52,7 @@ class Dispatcher:
             view = await self._warm_node(chat.model, attempts, deadline)
             record.node = view.found.instance_id
             try:
-                return await self._attempt(stack, view, chat, record, deadline)
+                return await self.attempt(stack, view, chat, record, deadline)
             except NodeFailedError as error:
                 record.failed_nodes.append(f"{view.found.instance_id}: {error}")
                 self._fleet.set_aside(view.found.instance_id)
@@ -68,7 +67,7 @@ class Dispatcher:
 
     def _refused(self, view: NodeView, attempts: Attempts, error: ApiError) -> None:
         """A node that is full may have room in a moment; one that drains is no node to us until it says otherwise."""
-        if error.code == NODE_BUSY:
+        if error.code == contract.CODE_NODE_BUSY:
             attempts.full.add(view.found.instance_id)
             attempts.busy = True
         else:
@@ -93,9 +92,14 @@ class Dispatcher:
             return ApiError(503, text, code="nodes_busy", retry_after=BUSY_SECONDS)
         return self._fleet.no_warm_node(model)
 
-    async def _attempt(
+    async def attempt(
         self, stack: AsyncExitStack, view: NodeView, chat: ChatRequest, record: Record, deadline: float
     ) -> Opening:
+        """Have this node answer. Closing `stack` ends it.
+
+        Raises:
+            NodeFailedError, ApiError: as upstream.begin.
+        """
         url = f"http://{view.found.address}:{self._settings.node_port}{contract.PATH_CHAT_COMPLETIONS}"
         limits = Limits(self._begin_seconds(chat, deadline), self._settings.most_answer_bytes)
         async with AsyncExitStack() as attempt:
@@ -106,6 +110,8 @@ class Dispatcher:
             return opening
 
     def _begin_seconds(self, chat: ChatRequest, deadline: float) -> float:
-        if not chat.wait_seconds:  # absent, or 0: "do not wait for a warm node", not "do not answer"
+        if (
+            not chat.wait_seconds and chat.version is None
+        ):  # absent, or 0: "do not wait for a warm node", not "do not answer"
             return self._settings.first_byte_seconds if chat.stream else self._settings.answer_seconds
         return max(0.0, deadline - self._clock())

@@ -56,8 +56,8 @@ class Fleet:
         self.closing = True
         self._tell()
 
-    def choose(self, model: str, tried: Collection[str]) -> NodeView | None:
-        return routing.choose(self.nodes.values(), model, self.in_flight, self._turns, tried)
+    def choose(self, model: str, tried: Collection[str], version: str | None = None) -> NodeView | None:
+        return routing.choose(self.nodes.values(), model, self.in_flight, self._turns, tried, version)
 
     def no_warm_node(self, model: str) -> ApiError:
         return routing.no_warm_node(self.nodes.values(), model, listed=self.listed_at is not None)

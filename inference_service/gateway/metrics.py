@@ -29,6 +29,9 @@ class GatewayMetrics:
         self.broken = Counter(
             contract.METRIC_GATEWAY_BROKEN_STREAMS, "Streams that ended with an error event", registry=registry
         )
+        self.resumed = Counter(
+            contract.METRIC_GATEWAY_RESUMED_STREAMS, "Streams that another node went on with", registry=registry
+        )
         self._nodes = Gauge(contract.METRIC_GATEWAY_NODES, "Known nodes by state", ["state"], registry=registry)
         self._in_flight = Gauge(
             contract.METRIC_GATEWAY_IN_FLIGHT, "Requests forwarded and not yet answered", registry=registry

@@ -25,6 +25,7 @@ class Record:
     status: int | None = None
     first_at: float | None = None
     tokens: int | None = None
+    resumed: int = 0
     problem: str | None = None
     failed_nodes: list[str] = field(default_factory=list)
 
@@ -43,6 +44,7 @@ class Record:
             seconds=round(now - self.started, 4),
             first_seconds=first,
             tokens=self.tokens,
+            **({"resumed": self.resumed} if self.resumed else {}),
             **({"problem": self.problem} if self.problem else {}),
             **({"failed_nodes": self.failed_nodes} if self.failed_nodes else {}),
         )

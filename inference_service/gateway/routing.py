@@ -25,14 +25,20 @@ def choose(
     in_flight: Mapping[str, int],
     turns: Mapping[str, int],
     tried: Collection[str] = (),
+    version: str | None = None,
 ) -> NodeView | None:
     """The least loaded of the nodes that can serve `model`, or None.
 
     Load is requests per slot, of this gateway and of others. Of equal nodes that one is next whose last turn is longest
-    ago: `turns` numbers the requests and holds each node's last.
+    ago: `turns` numbers the requests and holds each node's last. With a `version` only nodes that serve it count.
     """
     candidates = [
-        view for view in views if view.found.model == model and view.routable and view.found.instance_id not in tried
+        view
+        for view in views
+        if view.found.model == model
+        and view.routable
+        and view.found.instance_id not in tried
+        and (version is None or view.version == version)
     ]
     return min(candidates, key=lambda view: _order(view, in_flight, turns), default=None)
 

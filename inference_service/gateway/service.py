@@ -20,9 +20,12 @@ from inference_service.gateway.discovery import Registry
 from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.fleet import Fleet
 from inference_service.gateway.metrics import GatewayMetrics
+from inference_service.gateway.resume import Resumer
 from inference_service.gateway.server import listening
 from inference_service.gateway.settings import GatewaySettings
 from inference_service.gateway.stalls import OpenStreams
+
+LOOK_AGAIN_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def assemble(settings: GatewaySettings, http: aiohttp.ClientSession, clock: Call
     """A gateway without its pollers: it routes by what its fleet is told."""
     fleet, metrics, streams = Fleet(clock), GatewayMetrics(), OpenStreams()
     dispatcher = Dispatcher(fleet, http, settings, clock)
-    chat = ChatEndpoint(dispatcher, settings, metrics, streams, clock)
+    resumer = Resumer(dispatcher, fleet, settings, clock)
+    chat = ChatEndpoint(dispatcher, resumer, settings, metrics, streams, clock)
     return Gateway(fleet, streams, create_app(settings, fleet, chat, metrics, clock))
 
 
@@ -103,8 +107,10 @@ async def drain(gateway: Gateway, seconds: float) -> None:
     count, loop = fleet.in_flight.total(), asyncio.get_running_loop()
     structlog.get_logger().info("stopping", in_flight=count, drain_seconds=seconds)
     until = loop.time() + seconds
-    while fleet.in_flight.total() and (remaining := until - loop.time()) > 0:
-        await fleet.wait_for_change(remaining)
+    while (fleet.in_flight.total() or streams) and (remaining := until - loop.time()) > 0:
+        await fleet.wait_for_change(
+            min(remaining, LOOK_AGAIN_SECONDS)
+        )  # a stream between two nodes is in flight nowhere
     if streams:
         structlog.get_logger().warning("the time to drain is over: streams are broken off", streams=len(streams))
         streams.break_all()

@@ -9,6 +9,9 @@ from inference_service.environment import EnvironmentReader, SettingsError, inte
 __all__ = ["GatewaySettings", "SettingsError", "read_settings"]
 
 
+GUARD_RESUME = "resume"
+
+
 @dataclass(frozen=True)
 class GatewaySettings:
     """Everything that a gateway is told from outside, and its limits. Durations are in seconds, sizes in bytes."""
@@ -26,6 +29,9 @@ class GatewaySettings:
     first_byte_seconds: float = 120.0  # for a node's first event, where the client names no deadline
     answer_seconds: float = 600.0  # for a whole answer that is not streamed
     stall_seconds: float = 60.0  # a stream in which neither side moves for this long is broken off
+    resume_wait_seconds: float = 120.0  # for another node to go on, where the client names no deadline
+    comment_seconds: float = 10.0  # a client that waits in mid-stream hears of it this often
+    resume: bool = True  # a guard: off, a stream that breaks ends
     body_seconds: float = 30.0  # for a request body to arrive
     drain_seconds: float = 60.0  # for answers in flight, after SIGTERM
     idle_connection_seconds: float = 75.0  # above the load balancer's: the side that reuses must not lose the race
@@ -53,6 +59,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         "longest_wait_seconds": given(contract.VAR_LONGEST_WAIT_SECONDS, seconds),
         "drain_seconds": given(contract.VAR_DRAIN_SECONDS, seconds),
         "idle_connection_seconds": given(contract.VAR_IDLE_CONNECTION_SECONDS, interval),
+        "resume": given(contract.VAR_GUARDS_OFF, lambda raw: GUARD_RESUME not in raw.split(",")),
     }
     reader.finish("gateway")
     return GatewaySettings(**{name: value for name, value in values.items() if value is not None})

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import StreamReader, web
 
@@ -20,9 +20,15 @@ class OpenStream:
     """A stream under way, and how far it was when it last moved."""
 
     request: web.Request
-    content: StreamReader
+    content: StreamReader | None  # None while another node is being found
     moved_at: float
     bytes_then: int = 0
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def follow(self, content: StreamReader | None, now: float) -> None:
+        """The stream goes on from another node, or waits for one."""
+        self.content, self.moved_at = content, now
+        self.bytes_then = content.total_bytes if content else 0
 
 
 class OpenStreams:
@@ -48,6 +54,8 @@ class OpenStreams:
     def break_stalled(self, now: float, longest: float) -> None:
         """Break each stream that has not moved for `longest` seconds."""
         for stream in self:
+            if stream.content is None:
+                continue
             if stream.content.total_bytes != stream.bytes_then:
                 stream.bytes_then, stream.moved_at = stream.content.total_bytes, now
             elif now - stream.moved_at >= longest:
@@ -56,14 +64,16 @@ class OpenStreams:
     def break_all(self) -> None:
         """End every stream with an error event: the gateway leaves."""
         for stream in self:
-            stream.content.set_exception(GatewayStoppingError("the gateway is stopping"))
+            stream.stopping.set()
+            if stream.content is not None:
+                stream.content.set_exception(GatewayStoppingError("the gateway is stopping"))
 
 
 def _break(stream: OpenStream, seconds: float) -> None:
     """A client that does not read is cut off, which ends the handler; a silent node ends the answer with an error."""
     if stream.request.protocol.writing_paused and stream.request.transport is not None:
         stream.request.transport.abort()
-    else:
+    elif stream.content is not None:
         stream.content.set_exception(UpstreamSilentError(f"nothing for {seconds:g} s"))
 
 

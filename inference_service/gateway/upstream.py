@@ -11,7 +11,7 @@ import aiohttp
 from inference_service import contract
 from inference_service.gateway.chat_request import ChatRequest
 from inference_service.gateway.errors import ApiError, from_node
-from inference_service.gateway.event_stream import ERROR, BadAnswerError, EventCutter, without_extension
+from inference_service.gateway.event_stream import BadAnswerError, EventCutter, without_extension
 
 CONNECT_SECONDS = 3.0  # nodes are in the same VPC
 LONGEST_ERROR_BYTES = 64 << 10
@@ -65,6 +65,8 @@ async def begin(http: aiohttp.ClientSession, url: str, chat: ChatRequest, reques
         ApiError: the node refused, or did not begin in time.
     """
     headers = {"Content-Type": "application/json", contract.HEADER_REQUEST_ID: request_id}
+    if chat.version is not None:
+        headers[contract.HEADER_MODEL_VERSION] = chat.version
     try:
         async with asyncio.timeout(limits.begin_seconds):
             # aiohttp wants a large body as a file, so that writing it does not hold up other streams.
@@ -92,11 +94,11 @@ async def _first_of(response: aiohttp.ClientResponse, chat: ChatRequest, limits:
         return Opening(response, cutter, without_extension(await _whole(response, limits.answer_bytes)))
     first = b""
     while not first:
-        if not (data := await response.content.readany()):
+        if not (data := await response.content.readany()) or cutter.handed_over:
             raise BadAnswerError("the stream ended before its first event")
         first = cutter.feed(data)
-    if first.startswith(ERROR):
-        raise _from_event(first)
+        if cutter.error and not first:
+            raise _from_event(cutter.error)
     return Opening(response, cutter, first)
 
 

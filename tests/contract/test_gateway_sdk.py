@@ -170,19 +170,32 @@ def test_a_client_that_leaves_stops_the_decoding_on_the_node(fleet: Any):
     assert left[0]["status"] == 499
 
 
-def test_a_node_that_dies_in_mid_answer_ends_the_stream_with_an_error_and_no_done(fleet: Any):
+@pytest.mark.parametrize("guards_off", ["", "resume"])
+def test_a_node_that_is_killed_in_mid_answer_is_not_noticed_unless_the_guard_is_off(fleet: Any, guards_off: str):
     fleet.warm_model()
-    node = fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02")
-    gateway = fleet.gateway()
+    nodes = [fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02") for _ in range(2)]
+    for node in nodes:
+        node.until(contract.PATH_READY)
+    gateway = fleet.gateway(**{contract.VAR_GUARDS_OFF: guards_off})
+    gateway.until(contract.PATH_READY, lambda seen: seen["ready_nodes"] == 2)
+    words = [f"w{number}" for number in range(80)]
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
-        stream = client.chat.completions.create(**question("word " * 500), stream=True)
-        assert next(iter(stream)).choices[0].delta.content == "word"
-        node.end()
-        with pytest.raises(openai.APIError, match="broke off") as error:
-            list(stream)
-        assert error.value.code == "stream_interrupted"
-        with pytest.raises(openai.InternalServerError):  # and it is known to be gone
-            client.chat.completions.create(**question("x"))
+        usage = {"include_usage": True}
+        stream = client.chat.completions.create(**question(" ".join(words)), stream=True, stream_options=usage)
+        chunks = [next(iter(stream)) for _ in range(5)]
+        next(node for node in nodes if node.get(contract.PATH_READY)[1]["in_flight"]).end()
+        if guards_off:
+            with pytest.raises(openai.APIError, match="broke off"):
+                list(stream)
+            return
+        chunks += list(stream)
+    contents = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
+    assert "".join(content or "" for content in contents) == " ".join(words)
+    assert (len({chunk.id for chunk in chunks}), len({chunk.created for chunk in chunks})) == (1, 1)
+    assert [chunk.usage.completion_tokens for chunk in chunks if chunk.usage] == [80]
+    assert sum(chunk.choices[0].delta.role is not None for chunk in chunks if chunk.choices) == 1
+    line = next(line for line in gateway.lines() if line.get("resumed"))
+    assert (line["status"], line["tokens"], line["resumed"]) == (200, 80, 1)
 
 
 def test_requests_spread_over_two_nodes_and_survive_the_loss_of_one(fleet: Any):

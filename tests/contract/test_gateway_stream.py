@@ -112,6 +112,7 @@ async def test_an_error_as_first_event_becomes_the_status(
         assert (await error_of(answer))["message"] == "too long"
 
 
+@pytest.mark.parametrize("gate", [{"resume": False}], indirect=True)
 @pytest.mark.parametrize(
     "last",
     [
@@ -134,6 +135,7 @@ async def test_a_stream_that_breaks_ends_with_an_error_event_and_no_done(
     assert (error["type"], error["code"]) == ("server_error", "stream_interrupted")
 
 
+@pytest.mark.parametrize("gate", [{"resume": False}], indirect=True)
 async def test_a_nodes_own_error_event_is_passed_on_once(gate: Any, client: aiohttp.ClientSession):
     failure = b'data: {"error":{"message":"engine","type":"server_error","param":null,"code":null}}\n\n'
     await gate.node(sends(HEAD, chunk(event("one")), chunk(failure), END))
@@ -244,6 +246,7 @@ async def test_a_client_that_leaves_while_waiting_sends_nothing_to_the_node_that
     assert node.requests == []
 
 
+@pytest.mark.parametrize("gate", [{"resume": False}], indirect=True)
 async def test_a_silent_node_ends_the_stream_with_an_error(gate: Any, client: aiohttp.ClientSession):
     second, third = asyncio.Event(), asyncio.Event()
 

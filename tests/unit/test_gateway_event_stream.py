@@ -12,7 +12,8 @@ from inference_service.gateway.event_stream import (
     EventCutter,
     without_extension,
 )
-from inference_service.node.chat_wire import ChunkWriter, completion, error_event
+from inference_service.gateway.stream_memory import StreamMemory
+from inference_service.node.chat_wire import HANDOVER, ChunkWriter, completion, error_event
 from inference_service.node.engines.protocol import Piece
 
 TRICKY = ',"warmfleet":{"token_ids":[1]}}\n\ndata: [DONE]\n\n'
@@ -65,7 +66,7 @@ def test_an_end_without_done_is_not_finished():
     cutter = EventCutter()
     cutter.feed(node_stream(*PIECES).removesuffix(DONE))
     assert not cutter.finished
-    assert not cutter.failed
+    assert not cutter.error
     cutter.feed(DONE + b"data: {")
     assert not cutter.finished  # something was to follow
 
@@ -73,8 +74,8 @@ def test_an_end_without_done_is_not_finished():
 @pytest.mark.parametrize("before", [b"", node_stream(*PIECES).removesuffix(DONE)])
 def test_the_nodes_own_error_event_is_known_as_such(before: bytes):
     cutter, event = EventCutter(), error_event("gone", None)
-    assert cutter.feed(before + event).endswith(event)
-    assert cutter.failed
+    assert event not in cutter.feed(before + event + DONE)  # a [DONE] behind it does not make it good
+    assert cutter.error == event
     assert not cutter.finished
 
 
@@ -91,3 +92,41 @@ def test_a_whole_answer_loses_its_last_member_alone():
     del expected["warmfleet"]
     assert json.loads(without_extension(answer)) == expected
     assert without_extension(b'{"a": 1}') == b'{"a": 1}'
+
+
+def test_token_ids_are_kept_with_what_the_client_got_and_no_further():
+    cutter, stream = EventCutter(), node_stream(*PIECES)
+    before_the_finish = stream.index(b'"finish_reason":"')
+    cutter.feed(stream[:before_the_finish])
+    memory = StreamMemory("v1", cutter.ids)
+    assert memory.token_ids() == [1, 2, 3]
+    shown = cutter.feed(stream[before_the_finish:].removesuffix(DONE))
+    assert shown == b""  # the finish waits for its [DONE]: until then the answer may yet go on elsewhere
+    assert cutter.feed(DONE).count(b"data: ") == 3
+    assert memory.tokens == 3
+
+
+def test_the_tokens_of_the_finish_count_once_it_is_shown():
+    cutter = EventCutter()
+    stream = node_stream(Piece("one", (1,)), Piece(" two", (2, 3), "stop", 3, 3))
+    cutter.feed(stream.removesuffix(DONE))
+    assert cutter.tokens == 1
+    assert b" two" in cutter.feed(DONE)
+    assert cutter.tokens == 3
+
+
+def test_a_handover_is_noticed_and_never_shown():
+    cutter = EventCutter()
+    assert cutter.feed(node_stream(PIECES[0]).split(b"\n\n")[0] + b"\n\n" + HANDOVER).count(b"data: ") == 1
+    assert cutter.handed_over
+    assert not cutter.finished
+
+
+def test_the_request_for_the_rest_names_tokens_and_the_answer():
+    memory = StreamMemory("v1")
+    memory.name(b": held back\n\n")
+    assert json.loads(memory.rest_of(b'{"model":"m"}')) == {"model": "m", "warmfleet": {"resume_token_ids": []}}
+    cutter = EventCutter(memory.ids)
+    memory.name(cutter.feed(node_stream(*PIECES)))
+    ours = json.loads(memory.rest_of(b'{"model":"m"}'))["warmfleet"]
+    assert ours == {"resume_token_ids": [1, 2, 3], "id": "chatcmpl-1", "created": 0}
