@@ -201,8 +201,9 @@ def test_session_manager_without_a_bucket_is_refused_for_the_hosts_that_need_it(
     inventory = {
         "role_node": {"hosts": {"i-1": {"ansible_connection": "amazon.aws.aws_ssm"}}},
         "role_gateway": {
-            "hosts": {"i-2": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}}
+            "hosts": {"i-2": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}},
         },
+        "all": {"vars": {"service_role": limit.removeprefix("role_")}},
     }
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory))
     command = ["-i", str(tmp_path / "hosts.yml"), "--limit", f"{limit},localhost", "drain.yml"]
