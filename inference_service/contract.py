@@ -97,6 +97,7 @@ PATH_FLEET = "/warmfleet/nodes"  # gateway: every node it knows, with its readin
 
 HEADER_REQUEST_ID = "x-request-id"
 HEADER_DEADLINE = "x-request-timeout-seconds"  # how long the client is ready to wait
+HEADER_EXPECTED_READY = "x-expected-ready-seconds"  # on 503: when a node is expected to be warm
 HEADER_MODEL_VERSION = "x-warmfleet-model-version"
 
 # Between gateway and node each streamed chunk ends with "warmfleet": {"token_ids": [...]}: always the last

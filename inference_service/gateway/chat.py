@@ -83,7 +83,9 @@ class ChatEndpoint:
             self._streams.remove(stream)
             record.tokens = memory.tokens
             self._metrics.tokens.inc(memory.tokens)
-        if record.problem is not None:
+        if record.problem is None:
+            self._dispatcher.learn(record.model, memory.tokens)
+        else:
             self._metrics.broken.inc()
         await response.write_eof()
         return response

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from inference_service import contract
+from inference_service.gateway import work
 from inference_service.gateway.errors import ApiError, unknown_model
+from inference_service.gateway.work import Work
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class ChatRequest:
     stream: bool
     body: bytes
     wait_seconds: float | None
+    work: Work
     version: str | None = None  # only a node that serves it may answer
 
 
@@ -68,7 +71,7 @@ def parse(body: bytes, models: Collection[str], wait: float | None) -> ChatReque
     if contract.CHUNK_EXTENSION in document:
         del document[contract.CHUNK_EXTENSION]
         body = json.dumps(document).encode()
-    return ChatRequest(model, bool(stream), body, wait)
+    return ChatRequest(model, bool(stream), body, wait, work.expected(document))
 
 
 def wait_seconds(headers: Mapping[str, str], longest: float) -> float | None:

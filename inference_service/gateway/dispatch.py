@@ -16,7 +16,7 @@ from inference_service.gateway.routing import BUSY_SECONDS
 from inference_service.gateway.settings import GatewaySettings
 from inference_service.gateway.upstream import Limits, NodeFailedError, Opening, begin
 
-MOST_LOST = 2  # a request that takes its node down must not go round the fleet
+MOST_LOST = 4  # a request that takes its nodes down must not go round the fleet; three lost at once are no such sign
 BUSY_PAUSE_SECONDS = 0.25
 
 
@@ -49,7 +49,7 @@ class Dispatcher:
         deadline = record.started + (chat.wait_seconds or 0)
         attempts = Attempts()
         while True:
-            view = await self._warm_node(chat.model, attempts, deadline)
+            view = await self._warm_node(chat, attempts, deadline)
             record.node = view.found.instance_id
             try:
                 return await self.attempt(stack, view, chat, record, deadline)
@@ -65,6 +65,11 @@ class Dispatcher:
                     raise
                 self._refused(view, attempts, error)
 
+    def learn(self, model: str | None, tokens: int) -> None:
+        """An answer of `model` has ended after so many tokens."""
+        if model and tokens:
+            self._fleet.usual.learn(model, tokens)
+
     def _refused(self, view: NodeView, attempts: Attempts, error: ApiError) -> None:
         """A node that is full may have room in a moment; one that drains is no node to us until it says otherwise."""
         if error.code == contract.CODE_NODE_BUSY:
@@ -73,15 +78,15 @@ class Dispatcher:
         else:
             self._fleet.set_aside(view.found.instance_id)
 
-    async def _warm_node(self, model: str, attempts: Attempts, deadline: float) -> NodeView:
+    async def _warm_node(self, chat: ChatRequest, attempts: Attempts, deadline: float) -> NodeView:
         while True:
             if self._fleet.closing:
                 raise ApiError(503, "This gateway is stopping; another one answers.", code="stopping", retry_after=1)
-            if view := self._fleet.choose(model, attempts.full):
+            if view := self._fleet.choose(chat.model, attempts.full, chat.work):
                 return view
             remaining = deadline - self._clock()
             if remaining <= 0:
-                raise self._refusal(model, attempts)
+                raise self._refusal(chat.model, attempts)
             with self._fleet.request_waiting():
                 await self._fleet.wait_for_change(min(remaining, BUSY_PAUSE_SECONDS) if attempts.full else remaining)
             attempts.full.clear()
@@ -103,7 +108,7 @@ class Dispatcher:
         url = f"http://{view.found.address}:{self._settings.node_port}{contract.PATH_CHAT_COMPLETIONS}"
         limits = Limits(self._begin_seconds(chat, deadline), self._settings.most_answer_bytes)
         async with AsyncExitStack() as attempt:
-            attempt.enter_context(self._fleet.request_to(view.found.instance_id))
+            attempt.enter_context(self._fleet.request_to(view, chat.work))
             opening = await begin(self._http, url, chat, record.request_id, limits)
             attempt.callback(opening.response.close)
             stack.push_async_callback(attempt.pop_all().aclose)

@@ -10,7 +10,11 @@ from typing import Any
 from inference_service.gateway import node_view, routing
 from inference_service.gateway.discovery import FoundNode
 from inference_service.gateway.errors import ApiError
+from inference_service.gateway.expected_ready import WarmUps
 from inference_service.gateway.node_view import NodeView
+from inference_service.gateway.prefixes import PrefixMemory
+from inference_service.gateway.routing import Load
+from inference_service.gateway.work import UsualAnswers, Work
 
 
 class Fleet:
@@ -19,6 +23,10 @@ class Fleet:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.nodes: dict[str, NodeView] = {}
         self.in_flight: Counter[str] = Counter()
+        self.expected_tokens: Counter[str] = Counter()  # of what is in flight, by instance id
+        self.usual = UsualAnswers()
+        self.prefixes = PrefixMemory()
+        self.warm_ups = WarmUps()
         self.waiting = 0  # requests that no warm node could take yet
         self.listed_at: float | None = None
         self.closing = False
@@ -29,7 +37,10 @@ class Fleet:
 
     def found(self, nodes: Collection[FoundNode]) -> None:
         """What EC2 lists now."""
-        self.nodes = node_view.merge(self.nodes, nodes)
+        before, self.nodes = self.nodes, node_view.merge(self.nodes, nodes, self._clock())
+        for gone in before.keys() - self.nodes.keys():
+            self.prefixes.forget(gone)
+            self.warm_ups.forget(gone)
         self._turns = {known: turn for known, turn in self._turns.items() if known in self.nodes}
         self.listed_at = self._clock()
 
@@ -38,6 +49,9 @@ class Fleet:
         if view := self.nodes.get(instance_id):
             now = self._clock()
             self.nodes[instance_id] = node_view.reported(view, report, now, self.in_flight[instance_id])
+            self.warm_ups.note(self.nodes[instance_id])
+            if view.routable and not self.nodes[instance_id].routable:
+                self.prefixes.forget(instance_id)  # it comes back, if it does, with an engine loaded anew
             if self.nodes[instance_id].routable and not view.routable:
                 self._tell()
 
@@ -56,24 +70,40 @@ class Fleet:
         self.closing = True
         self._tell()
 
-    def choose(self, model: str, tried: Collection[str], version: str | None = None) -> NodeView | None:
-        return routing.choose(self.nodes.values(), model, self.in_flight, self._turns, tried, version)
+    def choose(self, model: str, tried: Collection[str], work: Work, version: str | None = None) -> NodeView | None:
+        usual = self.usual.of(model)
+        candidates = [each for each in self.nodes.values() if each.serves(model, version)]
+        loads = [self._load(each, work, usual) for each in candidates if each.found.instance_id not in tried]
+        best = routing.choose(loads, work.answer_tokens(usual))
+        return best.view if best else None
+
+    def _load(self, view: NodeView, work: Work, usual: float) -> Load:
+        instance_id = view.found.instance_id
+        tokens = self.expected_tokens[instance_id] + view.others_in_flight * usual
+        unread = work.prompt_cost(self.prefixes.known_bytes(instance_id, work.blocks))
+        return Load(view, tokens / view.slots, unread, self._turns.get(instance_id, 0))
 
     def no_warm_node(self, model: str) -> ApiError:
-        return routing.no_warm_node(self.nodes.values(), model, listed=self.listed_at is not None)
+        measured, now = self.warm_ups.measured(model), self._clock()
+        return routing.no_warm_node(self.nodes.values(), model, now, measured, listed=self.listed_at is not None)
 
     @contextmanager
-    def request_to(self, instance_id: str) -> Iterator[None]:
+    def request_to(self, view: NodeView, work: Work) -> Iterator[None]:
         """Count one request as in flight with a node."""
+        instance_id = view.found.instance_id
+        tokens = round(work.answer_tokens(self.usual.of(view.found.model)) + work.prompt_cost(0))
+        self.expected_tokens[instance_id] += tokens
+        self.prefixes.remember(instance_id, work.blocks)
         self.in_flight[instance_id] += 1
         self._requests += 1
         self._turns[instance_id] = self._requests
         try:
             yield
         finally:
+            self.expected_tokens[instance_id] -= tokens
             self.in_flight[instance_id] -= 1
             if not self.in_flight[instance_id]:
-                del self.in_flight[instance_id]
+                del self.in_flight[instance_id], self.expected_tokens[instance_id]
             if self.closing:
                 self._tell()
 

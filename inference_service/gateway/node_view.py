@@ -21,6 +21,7 @@ class NodeView:
     missed_readiness: int = 0
     missed_discovery: int = 0
     set_aside: bool = False  # it failed a request; nothing is sent to it before its next good report
+    found_at: float = 0.0  # when EC2 first listed it, on the same clock as seen_at
     others_in_flight: int = 0  # what it works on for other gateways, at its last report
 
     @property
@@ -32,6 +33,10 @@ class NodeView:
     def routable(self) -> bool:
         return self.state == contract.STATE_READY and not self.set_aside
 
+    def serves(self, model: str, version: str | None = None) -> bool:
+        """Whether a request for `model` can go to it, and its version is the wanted one."""
+        return self.found.model == model and self.routable and version in (None, self.version)
+
     @property
     def version(self) -> str | None:
         return None if self.report is None else self.report.get("version")
@@ -42,7 +47,7 @@ class NodeView:
         return slots if isinstance(slots, int) and slots > 0 else 1
 
 
-def merge(known: Mapping[str, NodeView], found: Iterable[FoundNode]) -> dict[str, NodeView]:
+def merge(known: Mapping[str, NodeView], found: Iterable[FoundNode], now: float = 0.0) -> dict[str, NodeView]:
     """The nodes after one answer of EC2: new ones come in, one that three answers in a row lack goes."""
     listed = {node.instance_id: node for node in found}
     merged = {}
@@ -51,7 +56,7 @@ def merge(known: Mapping[str, NodeView], found: Iterable[FoundNode]) -> dict[str
             merged[instance_id] = replace(view, found=listed[instance_id], missed_discovery=0)
         elif view.missed_discovery + 1 < MOST_MISSED_POLLS:
             merged[instance_id] = replace(view, missed_discovery=view.missed_discovery + 1)
-    return merged | {new: NodeView(node) for new, node in listed.items() if new not in known}
+    return merged | {new: NodeView(node, found_at=now) for new, node in listed.items() if new not in known}
 
 
 def reported(view: NodeView, report: Any, now: float, in_flight: int) -> NodeView:

@@ -104,8 +104,8 @@ class Resumer:
         deadline = self.clock() + (rest.wait_seconds or self.settings.resume_wait_seconds)
         full: set[str] = set()
         while True:
-            view = self.fleet.choose(rest.model, tried.failed | full, version=memory.version)
-            view = view or self.fleet.choose(rest.model, full, version=memory.version)
+            view = self.fleet.choose(rest.model, tried.failed | full, rest.work, memory.version)
+            view = view or self.fleet.choose(rest.model, full, rest.work, memory.version)
             remaining = deadline - self.clock()
             if remaining <= 0:
                 text = f"The answer broke off, and no node of version {memory.version} could go on in time."

@@ -1,16 +1,21 @@
 """Where a request goes, and what a client hears when it can go nowhere. Pure."""
 
+import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from inference_service import contract
 from inference_service.gateway.errors import ApiError
+from inference_service.gateway.expected_ready import PRIOR_SECONDS
 from inference_service.gateway.node_view import NodeView
 
-# Retry-After, in whole seconds.
-LAUNCH_SECONDS = 120  # nothing runs: an estimate of launch, download and load of a small model, until it is measured
-LOADING_SECONDS = 5  # a node is on its way
+MOST_IMBALANCE = 1.25  # times the mean load
+# Retry-After, in whole seconds. OpenAI's SDKs obey up to a minute, and wait their own half second for anything longer
+# (openai/_base_client.py, _calculate_retry_timeout).
+LONGEST_RETRY_AFTER_SECONDS = 60
+LOADING_SECONDS = 5  # a node is on its way, and how long that takes was never measured
 FAILING_SECONDS = 30  # nodes run, but each one says why it cannot serve
 BUSY_SECONDS = 1
 LONGEST_REASON = 160
@@ -19,72 +24,90 @@ INTERNALS = re.compile(r"\S*[/\\]\S*|\barn:\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)
 ON_ITS_WAY = (contract.STATE_DOWNLOADING, contract.STATE_LOADING, contract.STATE_WARMING)
 
 
-def choose(
-    views: Iterable[NodeView],
-    model: str,
-    in_flight: Mapping[str, int],
-    turns: Mapping[str, int],
-    tried: Collection[str] = (),
-    version: str | None = None,
-) -> NodeView | None:
-    """The least loaded of the nodes that can serve `model`, or None.
+@dataclass(frozen=True)
+class Load:
+    """One node that could take a request, in tokens to decode: what is ahead per slot, and what its prompt adds there.
 
-    Load is requests per slot, of this gateway and of others. Of equal nodes that one is next whose last turn is longest
-    ago: `turns` numbers the requests and holds each node's last. With a `version` only nodes that serve it count.
+    `turn` numbers the requests: the node's last one.
     """
-    candidates = [
-        view
-        for view in views
-        if view.found.model == model
-        and view.routable
-        and view.found.instance_id not in tried
-        and (version is None or view.version == version)
-    ]
-    return min(candidates, key=lambda view: _order(view, in_flight, turns), default=None)
+
+    view: NodeView
+    ahead: float
+    prompt: float
+    turn: int = 0
 
 
-def _order(view: NodeView, in_flight: Mapping[str, int], turns: Mapping[str, int]) -> tuple[float, int]:
-    instance_id = view.found.instance_id
-    load = (in_flight.get(instance_id, 0) + view.others_in_flight) / view.slots
-    return load, turns.get(instance_id, 0)
+def choose(loads: Sequence[Load], answer_tokens: float) -> Load | None:
+    """The node with the least expected work; None without nodes.
+
+    A node that knows the prompt's beginning is ahead by what it need not read, but never when it is more than a quarter
+    above the mean load and one answer: consistent hashing's bound (https://arxiv.org/abs/1608.01350). Of equal nodes
+    that one is next whose last turn is longest ago.
+    """
+    if not loads:
+        return None
+    mean = sum(each.ahead for each in loads) / len(loads)
+    bound = MOST_IMBALANCE * mean + answer_tokens
+    within = [each for each in loads if each.ahead <= bound] or loads
+    return min(within, key=lambda each: (each.ahead + each.prompt, each.turn))
 
 
-def no_warm_node(views: Iterable[NodeView], model: str, *, listed: bool) -> ApiError:
+def no_warm_node(
+    views: Iterable[NodeView], model: str, now: float, measured: float | None, *, listed: bool
+) -> ApiError:
     """Why nobody can answer for `model`, in words, and when to try again.
 
     Args:
+        now: on the clock of the views, in seconds.
+        measured: seconds that a warm-up of this model takes; None before one was seen.
         listed: whether EC2 has ever told this gateway which nodes exist.
     """
     mine = [view for view in views if view.found.model == model]
     if not mine and not listed:
-        text, seconds = "The gateway does not know its nodes yet: AWS has not told it.", LOADING_SECONDS
+        text, wait = "The gateway does not know its nodes yet: AWS has not told it.", Wait(LOADING_SECONDS, None)
     elif not mine:
-        text, seconds = f"No node of model `{model}` is running.", LAUNCH_SECONDS
+        text, wait = f"No node of model `{model}` is running.", _after(measured or PRIOR_SECONDS)
     else:
-        text, seconds = _nodes_not_ready(mine, model)
-    return ApiError(503, text, code="no_warm_node", retry_after=seconds)
+        text, wait = _nodes_not_ready(mine, model), _until_one_is_ready(mine, now, measured)
+    expected = {} if wait.expected is None else {contract.HEADER_EXPECTED_READY: str(wait.expected)}
+    return ApiError(503, text, code="no_warm_node", retry_after=wait.retry_after, headers=expected)
 
 
-def _nodes_not_ready(views: list[NodeView], model: str) -> tuple[str, int]:
+@dataclass(frozen=True)
+class Wait:
+    """Whole seconds: when to ask again, and when a node is expected to be warm, where that can be said."""
+
+    retry_after: int
+    expected: int | None
+
+
+def _after(seconds: float) -> Wait:
+    expected = max(1, math.ceil(seconds))
+    return Wait(min(expected, LONGEST_RETRY_AFTER_SECONDS), expected)
+
+
+def _nodes_not_ready(views: list[NodeView], model: str) -> str:
     states = Counter(_in_words(view) for view in views)
     listing = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     plural = "node of model" if len(views) == 1 else "nodes of model"
     text = f"No node is warm: {len(views)} {plural} `{model}` ({listing})."
     # Only what the node itself reported: our own wording of a failed poll names addresses.
     reasons = [reason for view in views if (reason := _reported_reason(view))]
-    if reasons:
-        text += f" One says: {shortened(reasons[0])}"
-    return text, _seconds_until_one_is_ready(views)
+    return text + (f" One says: {shortened(reasons[0])}" if reasons else "")
 
 
-def _seconds_until_one_is_ready(views: list[NodeView]) -> int:
-    if any(view.state in ON_ITS_WAY and not _reported_reason(view) for view in views):
-        return LOADING_SECONDS
-    if any(view.state == contract.STATE_READY or (view.state is None and view.seen_at is None) for view in views):
-        return LOADING_SECONDS
+def _until_one_is_ready(views: list[NodeView], now: float, measured: float | None) -> Wait:
+    coming = [view for view in views if view.state in ON_ITS_WAY and not _reported_reason(view)]
+    coming += [view for view in views if view.state is None and view.seen_at is None]
+    if coming:
+        left = (measured or PRIOR_SECONDS) - max(now - view.found_at for view in coming)
+        wait = _after(left)
+        return wait if measured else Wait(min(wait.retry_after, LOADING_SECONDS), wait.expected)
+    if any(view.state == contract.STATE_READY for view in views):
+        return Wait(LOADING_SECONDS, None)
     if any(view.state in ON_ITS_WAY for view in views):
-        return FAILING_SECONDS
-    return LAUNCH_SECONDS
+        return Wait(FAILING_SECONDS, None)
+    return _after(measured or PRIOR_SECONDS)
 
 
 def _in_words(view: NodeView) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from inference_service import contract
 from inference_service.gateway import service
+from inference_service.gateway.dispatch import MOST_LOST
 
 CHAT = contract.PATH_CHAT_COMPLETIONS
 STREAM = {"model": "smollm2", "stream": True, "messages": [{"role": "user", "content": "x"}]}
@@ -185,11 +186,19 @@ async def test_a_node_that_refuses_connections_is_replaced_and_set_aside(gate: A
 
 
 async def test_a_request_that_takes_nodes_down_does_not_go_round_the_fleet(gate: Any, client: aiohttp.ClientSession):
-    nodes = [await gate.node(sends(close=True)) for _ in range(3)]
+    nodes = [await gate.node(sends(close=True)) for _ in range(MOST_LOST + 1)]
     async with client.post(CHAT, json=STREAM) as answer:
         assert answer.status == 502
         assert (await error_of(answer))["code"] == "nodes_lost"
-    assert sum(len(node.requests) for node in nodes) == 2
+    assert sum(len(node.requests) for node in nodes) == MOST_LOST
+
+
+async def test_nodes_that_are_lost_at_once_do_not_lose_a_request(gate: Any, client: aiohttp.ClientSession):
+    for _ in range(MOST_LOST - 1):
+        await gate.node(sends(close=True))
+    await gate.node(answers(200, b'{"object":"chat.completion"}'), in_flight=1)  # so that it is asked last
+    async with client.post(CHAT, json={**STREAM, "stream": False}) as answer:
+        assert answer.status == 200
 
 
 async def test_a_failure_of_the_engine_is_passed_on_and_not_repeated(gate: Any, client: aiohttp.ClientSession):
