@@ -97,6 +97,9 @@ PATH_FLEET = "/warmfleet/nodes"  # gateway: every node it knows, with its readin
 
 HEADER_REQUEST_ID = "x-request-id"
 HEADER_DEADLINE = "x-request-timeout-seconds"  # how long the client is ready to wait
+HEADER_CONNECT_TIMEOUT = "x-connect-timeout-seconds"  # for each node that is tried
+HEADER_SILENCE_TIMEOUT = "x-silence-timeout-seconds"  # between two tokens of a stream
+HEADER_TOTAL_TIMEOUT = "x-total-timeout-seconds"  # from the request's arrival to its answer's end
 HEADER_EXPECTED_READY = "x-expected-ready-seconds"  # on 503: when a node is expected to be warm
 HEADER_MODEL_VERSION = "x-warmfleet-model-version"
 

@@ -1,5 +1,6 @@
 """The chat completions endpoint: have a node answer, and pass its answer on as it comes."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
@@ -13,14 +14,23 @@ from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.errors import ApiError
 from inference_service.gateway.event_stream import BadAnswerError
 from inference_service.gateway.metrics import GatewayMetrics
+from inference_service.gateway.patience import LONGEST_TOTAL_SECONDS
 from inference_service.gateway.request_record import RECORD, Record
-from inference_service.gateway.resume import Client, Resumer, Takeovers
+from inference_service.gateway.resume import Resumer, Takeovers
 from inference_service.gateway.settings import GatewaySettings
-from inference_service.gateway.stalls import GatewayStoppingError, OpenStreams, UpstreamSilentError
+from inference_service.gateway.stalls import GatewayStoppingError, OpenStreams, TotalTimeError, UpstreamSilentError
 from inference_service.gateway.stream_memory import StreamMemory
 from inference_service.gateway.upstream import Opening
+from inference_service.gateway.waiting import FOR_THE_FIRST_TOKEN, Client, over, with_comments
 
-UPSTREAM_ERRORS = (aiohttp.ClientError, OSError, BadAnswerError, UpstreamSilentError, GatewayStoppingError)
+UPSTREAM_ERRORS = (
+    aiohttp.ClientError,
+    OSError,
+    BadAnswerError,
+    UpstreamSilentError,
+    GatewayStoppingError,
+    TotalTimeError,
+)
 INTERRUPTED = ApiError(502, "The answer broke off: the node that gave it was lost.", code="stream_interrupted")
 
 
@@ -58,37 +68,76 @@ class ChatEndpoint:
         )
         record.model = chat.model
         async with AsyncExitStack() as stack:
+            if chat.stream:
+                return await self._stream(request, stack, chat, record)
             opening = await self._dispatcher.open(stack, chat, record)
             record.version = opening.version
-            if not chat.stream:
-                headers = {contract.HEADER_MODEL_VERSION: opening.version}
-                return web.Response(body=opening.first, content_type="application/json", headers=headers)
-            record.first_at = self._clock()
-            self._metrics.first_token.observe(record.first_at - record.started)
-            return await self._stream(request, stack, chat, record, opening)
+            headers = {contract.HEADER_MODEL_VERSION: opening.version}
+            return web.Response(body=opening.first, content_type="application/json", headers=headers)
 
     async def _stream(
-        self, request: web.Request, stack: AsyncExitStack, chat: ChatRequest, record: Record, opening: Opening
+        self, request: web.Request, stack: AsyncExitStack, chat: ChatRequest, record: Record
     ) -> web.StreamResponse:
-        headers = {contract.HEADER_MODEL_VERSION: opening.version, "Content-Type": "text/event-stream"}
-        response = web.StreamResponse(headers=headers | {"Cache-Control": "no-cache"})
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         if request.version >= HttpVersion11:
             response.enable_chunked_encoding()
-        stream = self._streams.add(request, opening.response.content, self._clock())
-        memory = StreamMemory(opening.version, opening.cutter.ids)
+        ends_at = record.started + (chat.patience.total or LONGEST_TOTAL_SECONDS)
+        stream = self._streams.add(request, self._clock(), silence=chat.patience.silence, ends_at=ends_at)
+        client = Client(request, response, stream)
         try:
-            await response.prepare(request)
-            record.problem = await self._carry(stack, chat, record, opening, Client(request, response, stream), memory)
+            opening = await self._opened(stack, chat, record, client)
+            if opening is not None:
+                record.problem = await self._followed(stack, chat, record, opening, client)
         finally:
             self._streams.remove(stream)
-            record.tokens = memory.tokens
-            self._metrics.tokens.inc(memory.tokens)
-        if record.problem is None:
-            self._dispatcher.learn(record.model, memory.tokens)
-        else:
+        if record.problem is not None:
             self._metrics.broken.inc()
         await response.write_eof()
         return response
+
+    async def _opened(self, stack: AsyncExitStack, chat: ChatRequest, record: Record, client: Client) -> Opening | None:
+        """The answer's beginning, with the status line gone. None: the client has got an error as an event.
+
+        Raises:
+            ApiError: while the status line can still tell it.
+        """
+        opened = asyncio.ensure_future(self._dispatcher.open(stack, chat, record))
+        try:
+            if (await asyncio.wait([opened], timeout=self._settings.commit_seconds))[0]:
+                opening = opened.result()
+                client.response.headers[contract.HEADER_MODEL_VERSION] = opening.version
+                await client.response.prepare(client.request)
+                return opening
+            record.committed = True
+            await client.response.prepare(client.request)
+            await client.response.write(FOR_THE_FIRST_TOKEN)
+            return await with_comments(opened, client, FOR_THE_FIRST_TOKEN, self._settings.comment_seconds)
+        except ApiError as error:
+            if not record.committed:
+                raise
+            record.problem = error.message
+            await client.response.write(error.event())
+            return None
+        finally:
+            opened.cancel()
+            await asyncio.gather(opened, return_exceptions=True)
+
+    async def _followed(
+        self, stack: AsyncExitStack, chat: ChatRequest, record: Record, opening: Opening, client: Client
+    ) -> str | None:
+        """Pass the whole answer on; returns why it broke off in the end, or None."""
+        record.version, record.first_at = opening.version, self._clock()
+        self._metrics.first_token.observe(record.first_at - record.started)
+        client.stream.follow(opening.response.content, record.first_at)
+        memory = StreamMemory(opening.version, opening.cutter.ids)
+        try:
+            problem = await self._carry(stack, chat, record, opening, client, memory)
+        finally:
+            record.tokens = memory.tokens
+            self._metrics.tokens.inc(memory.tokens)
+        if problem is None:
+            self._dispatcher.learn(record.model, memory.tokens)
+        return problem
 
     async def _carry(
         self,
@@ -112,7 +161,7 @@ class ChatEndpoint:
             last_word = opening.cutter.error or INTERRUPTED.event()
             client.stream.follow(None, self._clock())
             if client.stream.stopping.is_set() or not self._settings.resume:
-                await client.response.write(last_word)
+                await client.response.write(over().event() if client.stream.over else last_word)
                 return problem
             if refusal := tried.refusal(memory):
                 await client.response.write(last_word)

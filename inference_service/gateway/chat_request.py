@@ -5,26 +5,26 @@ Everything else is the node's to check (docs/api.md).
 
 import asyncio
 import json
-import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from inference_service import contract
-from inference_service.gateway import work
+from inference_service.gateway import patience, work
 from inference_service.gateway.errors import ApiError, unknown_model
+from inference_service.gateway.patience import Patience
 from inference_service.gateway.work import Work
 
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A request on its way: `body` is what a node gets. `wait_seconds` None: the client named no deadline."""
+    """A request on its way: `body` is what a node gets."""
 
     model: str
     stream: bool
     body: bytes
-    wait_seconds: float | None
+    patience: Patience
     work: Work
     version: str | None = None  # only a node that serves it may answer
 
@@ -35,20 +35,20 @@ async def read(
     """Take the request in.
 
     Raises:
-        ApiError: the body is late, not a JSON object, or names no model of `models`; the deadline is no number.
+        ApiError: the body is late, not a JSON object, or names no model of `models`; a time limit is no number.
         web.HTTPRequestEntityTooLarge: by aiohttp, above the application's limit.
     """
-    wait = wait_seconds(request.headers, longest_wait)
+    waits = patience.read(request.headers, longest_wait)
     try:
         async with asyncio.timeout(body_seconds):
             body = await request.read()
     except TimeoutError as error:
         text = f"The request body did not arrive within {body_seconds:g} s."
         raise ApiError(408, text, code="request_timeout") from error
-    return parse(body, models, wait)
+    return parse(body, models, waits)
 
 
-def parse(body: bytes, models: Collection[str], wait: float | None) -> ChatRequest:
+def parse(body: bytes, models: Collection[str], waits: Patience) -> ChatRequest:
     """Check the body as far as the gateway must. Its own extension is no client's to use: it is taken out.
 
     Raises:
@@ -71,23 +71,4 @@ def parse(body: bytes, models: Collection[str], wait: float | None) -> ChatReque
     if contract.CHUNK_EXTENSION in document:
         del document[contract.CHUNK_EXTENSION]
         body = json.dumps(document).encode()
-    return ChatRequest(model, bool(stream), body, wait, work.expected(document))
-
-
-def wait_seconds(headers: Mapping[str, str], longest: float) -> float | None:
-    """How long the client is ready to wait for its answer to begin; None where it does not say.
-
-    Raises:
-        ApiError: 400, the header is not a number of seconds.
-    """
-    raw = headers.get(contract.HEADER_DEADLINE)
-    if raw is None:
-        return None
-    try:
-        seconds = float(raw)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        text = f"{contract.HEADER_DEADLINE} is {raw[:40]!r}; a number of seconds from 0 is needed."
-        raise ApiError(400, text, param=contract.HEADER_DEADLINE)
-    return min(seconds, longest)
+    return ChatRequest(model, bool(stream), body, waits, work.expected(document))

@@ -1,5 +1,6 @@
 """Finds a node that answers: waits for a warm one, tries another while the client has not seen a byte."""
 
+import math
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -14,10 +15,11 @@ from inference_service.gateway.node_view import NodeView
 from inference_service.gateway.request_record import Record
 from inference_service.gateway.routing import BUSY_SECONDS
 from inference_service.gateway.settings import GatewaySettings
-from inference_service.gateway.upstream import Limits, NodeFailedError, Opening, begin
+from inference_service.gateway.upstream import CONNECT_SECONDS, Limits, NodeFailedError, Opening, begin
 
 MOST_LOST = 4  # a request that takes its nodes down must not go round the fleet; three lost at once are no such sign
 BUSY_PAUSE_SECONDS = 0.25
+QUEUE_FULL_SECONDS = 10
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Attempts:
     full: set[str] = field(default_factory=set)  # said so a moment ago
     lost: int = 0
     busy: bool = False
+    waited: bool = False
 
 
 class Dispatcher:
@@ -46,10 +49,10 @@ class Dispatcher:
         Raises:
             ApiError: no node is warm in time, every node refuses, or nodes were lost over this request.
         """
-        deadline = record.started + (chat.wait_seconds or 0)
+        deadline = record.started + min(chat.patience.begin or 0, chat.patience.total or math.inf)
         attempts = Attempts()
         while True:
-            view = await self._warm_node(chat, attempts, deadline)
+            view = await self._warm_node(chat, attempts, record, deadline)
             record.node = view.found.instance_id
             try:
                 return await self.attempt(stack, view, chat, record, deadline)
@@ -78,18 +81,31 @@ class Dispatcher:
         else:
             self._fleet.set_aside(view.found.instance_id)
 
-    async def _warm_node(self, chat: ChatRequest, attempts: Attempts, deadline: float) -> NodeView:
+    async def _warm_node(self, chat: ChatRequest, attempts: Attempts, record: Record, deadline: float) -> NodeView:
         while True:
-            if self._fleet.closing:
+            if self._fleet.closing and not record.committed:
                 raise ApiError(503, "This gateway is stopping; another one answers.", code="stopping", retry_after=1)
             if view := self._fleet.choose(chat.model, attempts.full, chat.work):
                 return view
             remaining = deadline - self._clock()
             if remaining <= 0:
                 raise self._refusal(chat.model, attempts)
-            with self._fleet.request_waiting():
+            if not attempts.waited:
+                self._refuse_if_many_wait(chat)
+            attempts.waited = True
+            with self._fleet.request_waiting(chat):
                 await self._fleet.wait_for_change(min(remaining, BUSY_PAUSE_SECONDS) if attempts.full else remaining)
             attempts.full.clear()
+
+    def _refuse_if_many_wait(self, chat: ChatRequest) -> None:
+        fleet, most, size = self._fleet, self._settings.most_waiting_tokens, self._settings.most_waiting_bytes
+        tokens = fleet.waiting_tokens + fleet.tokens_of(chat)
+        if tokens > most or fleet.waiting_bytes + len(chat.body) > size:
+            text = (
+                f"{fleet.waiting} requests wait for a warm node already; with this one they would need {tokens:.0f} "
+                f"tokens (limit {most:.0f}) and {fleet.waiting_bytes + len(chat.body)} bytes (limit {size})."
+            )
+            raise ApiError(429, text, code="queue_full", kind="rate_limit_error", retry_after=QUEUE_FULL_SECONDS)
 
     def _refusal(self, model: str, attempts: Attempts) -> ApiError:
         if attempts.busy:
@@ -106,7 +122,8 @@ class Dispatcher:
             NodeFailedError, ApiError: as upstream.begin.
         """
         url = f"http://{view.found.address}:{self._settings.node_port}{contract.PATH_CHAT_COMPLETIONS}"
-        limits = Limits(self._begin_seconds(chat, deadline), self._settings.most_answer_bytes)
+        connect = chat.patience.connect or CONNECT_SECONDS
+        limits = Limits(self._begin_seconds(chat, record, deadline), self._settings.most_answer_bytes, connect)
         async with AsyncExitStack() as attempt:
             attempt.enter_context(self._fleet.request_to(view, chat.work))
             opening = await begin(self._http, url, chat, record.request_id, limits)
@@ -114,9 +131,11 @@ class Dispatcher:
             stack.push_async_callback(attempt.pop_all().aclose)
             return opening
 
-    def _begin_seconds(self, chat: ChatRequest, deadline: float) -> float:
-        if (
-            not chat.wait_seconds and chat.version is None
-        ):  # absent, or 0: "do not wait for a warm node", not "do not answer"
-            return self._settings.first_byte_seconds if chat.stream else self._settings.answer_seconds
-        return max(0.0, deadline - self._clock())
+    def _begin_seconds(self, chat: ChatRequest, record: Record, deadline: float) -> float:
+        """Without a deadline, or with 0, the client does not wait for a warm node; for an answer it does."""
+        now, total = self._clock(), chat.patience.total
+        left = math.inf if total is None else record.started + total - now
+        if chat.patience.begin or chat.version is not None:
+            return max(0.0, min(left, deadline - now))
+        usual = self._settings.first_byte_seconds if chat.stream else self._settings.answer_seconds
+        return max(0.0, left if total is not None and not chat.stream else min(left, usual))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from inference_service.gateway import node_view, routing
+from inference_service.gateway.chat_request import ChatRequest
 from inference_service.gateway.discovery import FoundNode
 from inference_service.gateway.errors import ApiError
 from inference_service.gateway.expected_ready import WarmUps
@@ -28,6 +29,8 @@ class Fleet:
         self.prefixes = PrefixMemory()
         self.warm_ups = WarmUps()
         self.waiting = 0  # requests that no warm node could take yet
+        self.waiting_bytes = 0  # of their bodies
+        self.waiting_tokens = 0.0  # that they are expected to need
         self.listed_at: float | None = None
         self.closing = False
         self._turns: dict[str, int] = {}
@@ -108,13 +111,20 @@ class Fleet:
                 self._tell()
 
     @contextmanager
-    def request_waiting(self) -> Iterator[None]:
+    def request_waiting(self, chat: ChatRequest) -> Iterator[None]:
         """Count one request as waiting for a warm node."""
-        self.waiting += 1
+        size, tokens = len(chat.body), self.tokens_of(chat)
+        self.waiting, self.waiting_bytes = self.waiting + 1, self.waiting_bytes + size
+        self.waiting_tokens += tokens
         try:
             yield
         finally:
-            self.waiting -= 1
+            self.waiting, self.waiting_bytes = self.waiting - 1, self.waiting_bytes - size
+            self.waiting_tokens = self.waiting_tokens - tokens if self.waiting else 0.0
+
+    def tokens_of(self, chat: ChatRequest) -> float:
+        """The work of a request that no node has read yet, in tokens to decode."""
+        return chat.work.answer_tokens(self.usual.of(chat.model)) + chat.work.prompt_cost(0)
 
     async def wait_for_change(self, seconds: float) -> None:
         """Return when a node has become routable, this gateway leaves, or after `seconds`."""

@@ -23,6 +23,7 @@ class Record:
     node: str | None = None
     version: str | None = None
     status: int | None = None
+    committed: bool = False  # the status line has gone: this gateway alone can answer
     first_at: float | None = None
     tokens: int | None = None
     resumed: int = 0

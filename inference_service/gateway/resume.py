@@ -4,12 +4,9 @@ The client sees one answer (docs/resume.md). What a node withheld, or sent in an
 never the client's: it is decoded again.
 """
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-
-from aiohttp import web
 
 from inference_service import contract
 from inference_service.gateway.chat_request import ChatRequest
@@ -18,13 +15,12 @@ from inference_service.gateway.errors import ApiError
 from inference_service.gateway.fleet import Fleet
 from inference_service.gateway.request_record import Record
 from inference_service.gateway.settings import GatewaySettings
-from inference_service.gateway.stalls import OpenStream
 from inference_service.gateway.stream_memory import MOST_IDS_BYTES, StreamMemory
 from inference_service.gateway.upstream import NodeFailedError, Opening
+from inference_service.gateway.waiting import FOR_ANOTHER_NODE, Client, with_comments
 
 MOST_FRUITLESS = 3  # takeovers in a row without one more token: the answer itself may be what nodes fail on
 MOST_TAKEOVERS = 32
-WAITING = b": waiting for another node\n\n"
 
 
 @dataclass
@@ -47,15 +43,6 @@ class Takeovers:
         if self.fruitless >= MOST_FRUITLESS or self.count > MOST_TAKEOVERS:
             return f"it broke {self.count} times, {self.fruitless} times without a token more"
         return None
-
-
-@dataclass(frozen=True)
-class Client:
-    """Who is to be carried over."""
-
-    request: web.Request
-    response: web.StreamResponse
-    stream: OpenStream
 
 
 @dataclass(frozen=True)
@@ -82,26 +69,15 @@ class Resumer:
             ApiError: no node of the version could go on within the client's patience.
         """
         rest = replace(chat, body=memory.rest_of(chat.body), version=memory.version)
-        finding = asyncio.ensure_future(self._find(stack, rest, record, memory, tried))
-        stopping = asyncio.ensure_future(client.stream.stopping.wait())
-        both, pause = (finding, stopping), self.settings.comment_seconds
-        try:
-            while not (await asyncio.wait(both, timeout=pause, return_when=asyncio.FIRST_COMPLETED))[0]:
-                await client.response.write(WAITING)
-            if not finding.done():
-                raise ApiError(503, "The answer broke off, and this gateway is stopping.", code="stream_interrupted")
-            opening = finding.result()
-            memory.goes_on(opening.cutter)
-            return opening
-        finally:
-            for task in both:
-                task.cancel()
-            await asyncio.gather(*both, return_exceptions=True)
+        finding = self._find(stack, rest, record, memory, tried)
+        opening = await with_comments(finding, client, FOR_ANOTHER_NODE, self.settings.comment_seconds)
+        memory.goes_on(opening.cutter)
+        return opening
 
     async def _find(
         self, stack: AsyncExitStack, rest: ChatRequest, record: Record, memory: StreamMemory, tried: Takeovers
     ) -> Opening:
-        deadline = self.clock() + (rest.wait_seconds or self.settings.resume_wait_seconds)
+        deadline = self.clock() + (rest.patience.begin or self.settings.resume_wait_seconds)
         full: set[str] = set()
         while True:
             view = self.fleet.choose(rest.model, tried.failed | full, rest.work, memory.version)
@@ -111,7 +87,7 @@ class Resumer:
                 text = f"The answer broke off, and no node of version {memory.version} could go on in time."
                 raise ApiError(503, text, code="stream_interrupted")
             if view is None:
-                with self.fleet.request_waiting():
+                with self.fleet.request_waiting(rest):
                     await self.fleet.wait_for_change(min(remaining, BUSY_PAUSE_SECONDS) if full else remaining)
                 full.clear()
                 continue

@@ -32,6 +32,9 @@ class GatewaySettings:
     resume_wait_seconds: float = 120.0  # for another node to go on, where the client names no deadline
     comment_seconds: float = 10.0  # a client that waits in mid-stream hears of it this often
     resume: bool = True  # a guard: off, a stream that breaks ends
+    commit_seconds: float = 20.0  # a stream that has not begun by then gets its status line, and comments
+    most_waiting_tokens: float = 1e6  # expected work of what waits for a warm node: four thousand usual answers
+    most_waiting_bytes: int = 256 << 20  # and what their bodies may take in memory
     body_seconds: float = 30.0  # for a request body to arrive
     drain_seconds: float = 60.0  # for answers in flight, after SIGTERM
     idle_connection_seconds: float = 75.0  # above the load balancer's: the side that reuses must not lose the race

@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 
 from aiohttp import StreamReader, web
 
+LOOK_SECONDS = 1.0
+
 
 class UpstreamSilentError(Exception):
     """The node has sent nothing for too long."""
+
+
+class TotalTimeError(Exception):
+    """The client's time for the whole answer is over."""
 
 
 class GatewayStoppingError(Exception):
@@ -23,7 +29,10 @@ class OpenStream:
     content: StreamReader | None  # None while another node is being found
     moved_at: float
     bytes_then: int = 0
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    silence: float | None = None  # the client's own limit, in seconds
+    ends_at: float | None = None  # on the same clock
+    over: bool = False  # its time in total is
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)  # it ends now, whatever goes on in it
 
     def follow(self, content: StreamReader | None, now: float) -> None:
         """The stream goes on from another node, or waits for one."""
@@ -43,8 +52,11 @@ class OpenStreams:
     def __iter__(self) -> Iterator[OpenStream]:
         return iter(list(self._streams))
 
-    def add(self, request: web.Request, content: StreamReader, now: float) -> OpenStream:
-        stream = OpenStream(request, content, now, content.total_bytes)
+    def add(
+        self, request: web.Request, now: float, *, silence: float | None = None, ends_at: float | None = None
+    ) -> OpenStream:
+        """A stream that waits for a node to follow."""
+        stream = OpenStream(request, None, now, silence=silence, ends_at=ends_at)
         self._streams.add(stream)
         return stream
 
@@ -52,14 +64,17 @@ class OpenStreams:
         self._streams.discard(stream)
 
     def break_stalled(self, now: float, longest: float) -> None:
-        """Break each stream that has not moved for `longest` seconds."""
+        """Break each stream that has not moved for `longest` seconds, or what its client says, and what is over."""
         for stream in self:
-            if stream.content is None:
+            most = stream.silence or longest
+            if stream.ends_at is not None and now >= stream.ends_at:
+                _end(stream)
+            if stream.content is None or stream.over:
                 continue
             if stream.content.total_bytes != stream.bytes_then:
                 stream.bytes_then, stream.moved_at = stream.content.total_bytes, now
-            elif now - stream.moved_at >= longest:
-                _break(stream, longest)
+            elif now - stream.moved_at >= most:
+                _break(stream, most)
 
     def break_all(self) -> None:
         """End every stream with an error event: the gateway leaves."""
@@ -67,6 +82,15 @@ class OpenStreams:
             stream.stopping.set()
             if stream.content is not None:
                 stream.content.set_exception(GatewayStoppingError("the gateway is stopping"))
+
+
+def _end(stream: OpenStream) -> None:
+    stream.over = True
+    stream.stopping.set()
+    if stream.request.protocol.writing_paused and stream.request.transport is not None:
+        stream.request.transport.abort()
+    elif stream.content is not None:
+        stream.content.set_exception(TotalTimeError("its time in total is over"))
 
 
 def _break(stream: OpenStream, seconds: float) -> None:
@@ -78,8 +102,8 @@ def _break(stream: OpenStream, seconds: float) -> None:
 
 
 async def watch(streams: OpenStreams, longest: float) -> None:
-    """Look at all streams again and again, for ever; one is broken after `longest` to a quarter more."""
+    """Look at all streams again and again, for ever."""
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(longest / 4)
+        await asyncio.sleep(min(longest / 4, LOOK_SECONDS))
         streams.break_stalled(loop.time(), longest)

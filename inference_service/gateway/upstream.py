@@ -45,6 +45,7 @@ class Limits:
 
     begin_seconds: float
     answer_bytes: int
+    connect_seconds: float = CONNECT_SECONDS
 
 
 def session() -> aiohttp.ClientSession:
@@ -71,7 +72,8 @@ async def begin(http: aiohttp.ClientSession, url: str, chat: ChatRequest, reques
         async with asyncio.timeout(limits.begin_seconds):
             # aiohttp wants a large body as a file, so that writing it does not hold up other streams.
             body = io.BytesIO(chat.body) if len(chat.body) > LARGE_BODY_BYTES else chat.body
-            response = await http.post(url, data=body, headers=headers)
+            connect = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_seconds)
+            response = await http.post(url, data=body, headers=headers, timeout=connect)
             try:
                 return await _first_of(response, chat, limits)
             except BaseException:

@@ -11,10 +11,10 @@ import structlog
 from aiohttp import web
 
 from inference_service import contract
-from inference_service.node import answer, chat_wire
+from inference_service.node import answer, chat_wire, prompt_length
 from inference_service.node.admission import HandedOverError, NodeBusyError
 from inference_service.node.chat_request import ChatRequest, RequestError, parse
-from inference_service.node.engines.protocol import Engine, EngineError, Piece
+from inference_service.node.engines.protocol import Engine, EngineError, Generation, Piece
 from inference_service.node.metrics import NodeMetrics
 from inference_service.node.readiness import NodeStatus
 
@@ -47,6 +47,7 @@ class ChatEndpoint:
             self._refuse_unless_ready()
             chat = parse(await _body(request), json_schema=self._engine.supports_json_schema)
             self._refuse_other_models(request, chat)
+            await self._refuse_too_long(chat.generation)
             async with self._status.admission.slot():
                 self._refuse_unless_ready()  # it may have drained while the request waited for its body or its turn
                 self._refuse_other_models(request, chat)
@@ -71,6 +72,17 @@ class ChatEndpoint:
         if asked and asked != served:
             text = f"version {asked} of `{chat.model}` is asked for; this node serves {served}"
             raise RequestError(text, status=409, code=contract.CODE_OTHER_VERSION)
+
+    async def _refuse_too_long(self, generation: Generation) -> None:
+        """Before it queues. What is surely short enough is not counted: that would tokenize every prompt twice."""
+        context = self._engine.context_tokens
+        if prompt_length.most_tokens(generation.messages) < context:
+            return
+        tokens = await self._engine.prompt_tokens(generation)
+        if tokens >= context and not generation.resume_token_ids:
+            limit = f"This model's maximum context length is {context} tokens."
+            text = f"{limit} However, your messages resulted in {tokens} tokens."
+            raise RequestError(text, param="messages", code="context_length_exceeded")
 
     async def _answer(self, request: web.Request, chat: ChatRequest, sent: Sent) -> web.StreamResponse:
         identity = chat.answer_id or f"chatcmpl-{secrets.token_hex(12)}"

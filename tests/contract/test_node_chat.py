@@ -1,6 +1,7 @@
 """The node's HTTP surface, with the scripted engine: the OpenAI SDK understands it, and so does the gateway."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from inference_service import contract
 from inference_service.node.app import ENGINE, STATUS, create_ready_stub_app
+from inference_service.node.engines.protocol import Generation
 from inference_service.node.engines.stub import FAILING_WORD, StubEngine
 
 MODEL = "smollm2"
@@ -249,3 +251,33 @@ async def test_answers_are_counted_since_the_version_was_loaded_and_the_engines_
     assert node.status.loaded
     node.status.serve(node.status.loaded)
     assert counted() == (0, 0)
+
+
+async def test_a_prompt_longer_than_the_context_is_refused_before_it_queues(node: Node, http: aiohttp.ClientSession):
+    node.engine.context_tokens = 300
+    async with contextlib.AsyncExitStack() as taken:
+        for _ in range(node.status.admission.slots):
+            await taken.enter_async_context(node.status.admission.slot())
+        body = question("word " * 400)
+        async with asyncio.timeout(5), http.post(contract.PATH_CHAT_COMPLETIONS, json=body) as answer:
+            error = (await answer.json())["error"]
+    assert (answer.status, error["code"], error["param"]) == (400, "context_length_exceeded", "messages")
+    assert "300 tokens" in error["message"]
+    assert "400 tokens" in error["message"]
+
+
+async def test_a_prompt_that_surely_fits_is_not_counted_twice(
+    node: Node, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+):
+    counted, count = 0, node.engine.prompt_tokens
+
+    async def counts(request: Generation) -> int:
+        nonlocal counted
+        counted += 1
+        return await count(request)
+
+    monkeypatch.setattr(node.engine, "prompt_tokens", counts)
+    node.engine.context_tokens = 300
+    async with http.post(contract.PATH_CHAT_COMPLETIONS, json=question("a few words")) as answer:
+        assert answer.status == 200
+    assert counted == 1  # by the stub itself

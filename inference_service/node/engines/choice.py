@@ -9,7 +9,7 @@ def create_engine(settings: NodeSettings) -> Engine:
     if settings.engine == "stub":
         from inference_service.node.engines.stub import StubEngine
 
-        return StubEngine(settings.stub)
+        return StubEngine(settings.stub, context_tokens=settings.context_tokens)
     if settings.engine == "vllm":
         from inference_service.node.engines.vllm import VllmEngine
 

@@ -28,7 +28,7 @@ class LlamaCppEngine:
     supports_json_schema = True
 
     def __init__(self, *, context_tokens: int, slots: int) -> None:
-        self._context_tokens = context_tokens
+        self.context_tokens = context_tokens
         self._slots = slots
         self._key = secrets.token_hex(16)
         self._server: Any = None
@@ -50,7 +50,7 @@ class LlamaCppEngine:
         params = xllamacpp.CommonParams()
         params.model.path = str(path)
         params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_MMAP
-        params.n_ctx = self._context_tokens * self._slots  # llama.cpp divides it among the slots
+        params.n_ctx = self.context_tokens * self._slots  # llama.cpp divides it among the slots
         params.n_parallel = self._slots
         params.cpuparams.n_threads = 1  # its threads spin: with busy cores two are slower than one
         params.cpuparams_batch.n_threads = 1
@@ -95,6 +95,9 @@ class LlamaCppEngine:
     def resumes(self, request: Generation) -> bool:
         """Not under a grammar: llama.cpp begins it anew after the prompt, whatever the prompt ends with (measured)."""
         return request.json_schema is None
+
+    async def prompt_tokens(self, request: Generation) -> int:
+        return len(await self._prompt(request))
 
     async def received_text(self, request: Generation) -> str:
         return await self._text(request.resume_token_ids)

@@ -75,6 +75,7 @@ class Engine(Protocol):
 
     name: str
     supports_json_schema: bool
+    context_tokens: int
 
     async def load(self, directory: Path) -> None:
         """Load the model version in `directory`; returns when it can answer. Raises EngineError with the reason."""
@@ -84,6 +85,9 @@ class Engine(Protocol):
 
     def resumes(self, request: Generation) -> bool:
         """Whether an answer of this kind can go on from its tokens alone."""
+
+    async def prompt_tokens(self, request: Generation) -> int:
+        """How many tokens the prompt has. Raises EngineError."""
 
     async def received_text(self, request: Generation) -> str:
         """The text of `resume_token_ids`. Raises EngineError."""

@@ -21,8 +21,11 @@ class StubEngine:
     name = "stub"
     supports_json_schema = False
 
-    def __init__(self, settings: StubSettings, can_load: Callable[[Path], bool] = Path.is_dir) -> None:
+    def __init__(
+        self, settings: StubSettings, can_load: Callable[[Path], bool] = Path.is_dir, context_tokens: int = 1 << 20
+    ) -> None:
         self._settings = settings
+        self.context_tokens = context_tokens
         self._can_load = can_load
         self.decoded_tokens = 0
         self.cancelled = 0
@@ -41,7 +44,7 @@ class StubEngine:
     async def generate(self, request: Generation) -> AsyncGenerator[Piece, None]:
         words, received = script(request), len(request.resume_token_ids)
         most = len(words) if request.max_tokens is None else request.max_tokens
-        prompt_tokens = sum(len(_text(message).split()) for message in request.messages)
+        prompt_tokens = await self.prompt_tokens(request)
         _check_received(words, request.resume_token_ids)
         self.running += 1
         try:
@@ -64,6 +67,9 @@ class StubEngine:
 
     def resumes(self, request: Generation) -> bool:
         return request.json_schema is None
+
+    async def prompt_tokens(self, request: Generation) -> int:
+        return sum(len(_text(message).split()) for message in request.messages)
 
     async def received_text(self, request: Generation) -> str:
         return "".join(script(request)[: len(request.resume_token_ids)])

@@ -36,6 +36,7 @@ class VllmEngine:
 
     def __init__(self, settings: NodeSettings, detect_gpus: DetectGpus = gpu.detect) -> None:
         self._settings = settings
+        self.context_tokens = settings.context_tokens
         self._detect_gpus = detect_gpus
         self._process: asyncio.subprocess.Process | None = None
         self._output: asyncio.Task[None] | None = None
@@ -67,9 +68,7 @@ class VllmEngine:
         await self._until_healthy()
 
     async def generate(self, request: Generation) -> AsyncGenerator[Piece, None]:
-        prompt: list[int] = (await self._ask("/tokenize", vllm_wire.tokenize_body(request, self._settings.model)))[
-            "tokens"
-        ]
+        prompt = await self._prompt(request)
         received, context = len(request.resume_token_ids), self._settings.context_tokens
         if request.remaining == 0 or (received and len(prompt) + received >= context):
             yield Piece("", (), "length", len(prompt), received)
@@ -93,10 +92,18 @@ class VllmEngine:
         part of the prompt (https://docs.vllm.ai/en/stable/api/vllm/sampling_params/)."""
         return request.json_schema is None and not request.presence_penalty and not request.frequency_penalty
 
+    async def prompt_tokens(self, request: Generation) -> int:
+        return len(await self._prompt(request))
+
     async def received_text(self, request: Generation) -> str:
         body = {"model": self._settings.model, "tokens": list(request.resume_token_ids)}
         text: str = (await self._ask("/detokenize", body))["prompt"]
         return text
+
+    async def _prompt(self, request: Generation) -> list[int]:
+        body = vllm_wire.tokenize_body(request, self._settings.model)
+        tokens: list[int] = (await self._ask("/tokenize", body))["tokens"]
+        return tokens
 
     async def _ask(self, path: str, body: Mapping[str, Any]) -> Any:
         try:

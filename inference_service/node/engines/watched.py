@@ -26,6 +26,7 @@ class WatchedEngine:
         self._wedged: str | None = None
         self.name = engine.name
         self.supports_json_schema = engine.supports_json_schema
+        self.context_tokens = engine.context_tokens
 
     def silent_seconds(self) -> float:
         """Since the engine last gave a token, or was loaded."""
@@ -59,6 +60,9 @@ class WatchedEngine:
 
     def resumes(self, request: Generation) -> bool:
         return self._engine.resumes(request)
+
+    async def prompt_tokens(self, request: Generation) -> int:
+        return await self._engine.prompt_tokens(request)
 
     async def received_text(self, request: Generation) -> str:
         return await self._engine.received_text(request)
