@@ -1,5 +1,6 @@
 """Reads a service's variables, once, and finds everything that is wrong with them at once."""
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,6 +33,14 @@ class EnvironmentReader:
         """Raises SettingsError if anything was wrong."""
         if self._problems:
             raise SettingsError(f"the {service} cannot start:\n" + "\n".join(f"  {each}" for each in self._problems))
+
+
+def loopback(address: str) -> bool:
+    """Whether only this machine can connect to what listens there."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def whole(raw: str) -> int:

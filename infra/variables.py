@@ -56,6 +56,7 @@ def gateway_variables(settings: StackSettings, places: Places, service_version: 
         **_common(settings, places, service_version),
         contract.VAR_MODELS: ",".join(model.name for model in settings.models),
         contract.VAR_API_KEYS_PARAMETER: places.api_keys_parameter,
+        contract.VAR_GATEWAYS: str(settings.gateway_nodes),
         contract.VAR_GATEWAY_PORT: str(settings.gateway_instance_port),
         contract.VAR_DISCOVERY_POLL_SECONDS: f"{settings.poll_seconds.discovery:g}",
         contract.VAR_READINESS_POLL_SECONDS: f"{settings.poll_seconds.readiness:g}",

@@ -50,6 +50,11 @@ class Places:
         return self.folder / "ssh" / "id_ed25519"
 
     @property
+    def api_key(self) -> Path:
+        """The key that `up` made, for commands of this checkout."""
+        return self.folder / "api-key"
+
+    @property
     def pulumi_backend(self) -> Path:
         return self.folder / "pulumi"
 

@@ -73,15 +73,21 @@ class Question:
         }
 
 
-def ask(url: str, question: Question, on_text: Callable[[str], None], via: Address | None = None) -> Answer:
-    """Ask and hand over each piece of the answer as it comes.
+def ask(
+    url: str,
+    question: Question,
+    on_text: Callable[[str], None],
+    via: Address | None = None,
+    key: str | None = None,
+) -> Answer:
+    """Ask, with an API key if there is one, and hand over each piece of the answer as it comes.
 
     Via another address the URL stays what it is: its host is asked for, and has to be in the certificate.
 
     Raises:
         GatewayError: refused, or the answer broke off; with what the gateway said.
     """
-    answer: Answer = asyncio.run(_explained(url, _ask(url, question, on_text, via)))
+    answer: Answer = asyncio.run(_explained(url, _ask(url, question, on_text, via, key)))
     return answer
 
 
@@ -95,6 +101,25 @@ def nodes(url: str, via: Address | None = None) -> list[dict[str, Any]]:
     return found
 
 
+def accepts(url: str, key: str) -> bool:
+    """Whether the gateway takes this API key. Raises GatewayError when it cannot be asked."""
+    accepted: bool = asyncio.run(_explained(url, _accepts(url, key)))
+    return accepted
+
+
+async def _accepts(url: str, key: str) -> bool:
+    headers = _authorization(key)
+    async with (
+        _session(url, FLEET_SECONDS) as session,
+        session.get(url + contract.PATH_MODELS, headers=headers) as response,
+    ):
+        return response.status == 200
+
+
+def _authorization(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 async def _nodes(url: str, via: Address | None) -> list[dict[str, Any]]:
     async with _session(url, FLEET_SECONDS, via) as session, session.get(url + contract.PATH_FLEET) as response:
         if response.status != 200:
@@ -105,8 +130,10 @@ async def _nodes(url: str, via: Address | None) -> list[dict[str, Any]]:
         return found
 
 
-async def _ask(url: str, question: Question, on_text: Callable[[str], None], via: Address | None) -> Answer:
-    headers = {contract.HEADER_DEADLINE: f"{question.wait_seconds:g}"}
+async def _ask(
+    url: str, question: Question, on_text: Callable[[str], None], via: Address | None, key: str | None
+) -> Answer:
+    headers = {contract.HEADER_DEADLINE: f"{question.wait_seconds:g}", **_authorization(key)}
     started, first, pieces, tokens = time.monotonic(), None, list[str](), 0
     async with (
         _session(url, question.wait_seconds + MARGIN_SECONDS, via) as session,

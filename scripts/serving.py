@@ -149,13 +149,13 @@ def _not_warm(reading: Reading, fleet: FleetState, waited: float) -> str:
     return f"no node of {fleet.model} is warm after {waited:.0f} s:\n{lines}\nmore: {logs}, `warmfleet status`"
 
 
-def ask_it(url: str, model: str, show: Callable[[str], None], wait_seconds: float) -> Answer:
+def ask_it(url: str, model: str, show: Callable[[str], None], wait_seconds: float, key: str) -> Answer:
     """The question of `up`, answered token by token.
 
     Raises:
         GatewayError: refused, broken off, or an empty answer.
     """
-    answer = ask(url, Question(model, QUESTION, wait_seconds, MOST_TOKENS), show)
+    answer = ask(url, Question(model, QUESTION, wait_seconds, MOST_TOKENS), show, key=key)
     if not answer.text.strip():
         raise GatewayError("the answer is empty; `warmfleet logs` has what node and gateway say")
     return answer

@@ -30,7 +30,8 @@ class FleetOutputs:
 class StackOutputs:
     """What `pulumi up` exported; `gateway_url` has no slash at its end.
 
-    `promoter_role` is the one role that may write pointers; None in a stack that was built before there was one.
+    `promoter_role` is the one role that may write pointers; None in a stack that was built before there was one. So
+    is `api_keys_parameter`, SSM's name of the key hashes.
     """
 
     region: str
@@ -41,6 +42,7 @@ class StackOutputs:
     service_version: str
     fleets: tuple[FleetOutputs, ...]
     promoter_role: str | None = None
+    api_keys_parameter: str | None = None
 
     def fleet(self, model: str | None) -> FleetOutputs:
         """The fleet of `model`, or the first one.
@@ -85,6 +87,7 @@ def parse(document: Mapping[str, Any], stack: str) -> StackOutputs:
         service_version=str(document.get(contract.OUTPUT_SERVICE_VERSION, "")),
         fleets=tuple(_fleet(model, fleet) for model, fleet in document[contract.OUTPUT_FLEETS].items()),
         promoter_role=document.get(contract.OUTPUT_PROMOTER_ROLE) or None,
+        api_keys_parameter=document.get(contract.OUTPUT_API_KEYS_PARAMETER) or None,
     )
 
 

@@ -15,14 +15,13 @@ from scripts.progress import Finished
 from scripts.serving import QUESTION, Active
 from scripts.terminal import table
 
-NO_KEY = "none"  # the SDK wants one; keys come with a later version
-
 
 @dataclass(frozen=True)
 class Summary:
     """Everything that a successful `up` knows."""
 
     url: str
+    key: str
     model: str
     active: Active
     node: Node
@@ -31,20 +30,21 @@ class Summary:
     changed: bool
 
 
-def curl_line(url: str, model: str) -> str:
+def curl_line(url: str, key: str, model: str) -> str:
     """A command that streams an answer, ready to paste into a shell."""
     body = f'{{"model": "{model}", "stream": true, "messages": [{{"role": "user", "content": "{QUESTION}"}}]}}'
     address = shlex.quote(url + contract.PATH_CHAT_COMPLETIONS)
-    return f"curl -sSN {address} -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    headers = f"-H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
+    return f"curl -sSN {address} {headers} -d {shlex.quote(body)}"
 
 
-def sdk_snippet(url: str, model: str) -> str:
+def sdk_snippet(url: str, key: str, model: str) -> str:
     """The same with OpenAI's SDK, ready to paste into a shell."""
     return f"""\
 .venv/bin/python - <<'END'
 from openai import OpenAI
 
-client = OpenAI(base_url="{url}/v1", api_key="{NO_KEY}")
+client = OpenAI(base_url="{url}/v1", api_key="{key}")
 question = [{{"role": "user", "content": "{QUESTION}"}}]
 for chunk in client.chat.completions.create(model="{model}", messages=question, stream=True):
     print(chunk.choices[0].delta.content or "", end="", flush=True)
@@ -87,6 +87,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
     manifest, node = summary.active.manifest, summary.node
     return {
         "gateway_url": summary.url,
+        "api_key": summary.key,
         "model": summary.model,
         "version": manifest.version,
         "manifest_sha256": summary.active.manifest_sha256,
@@ -101,6 +102,6 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "answer": asdict(summary.answer),
         "changed": summary.changed,
         "steps": [{"name": step.title, "seconds": step.seconds, "result": step.result} for step in summary.steps],
-        "curl": curl_line(summary.url, summary.model),
-        "python": sdk_snippet(summary.url, summary.model),
+        "curl": curl_line(summary.url, summary.key, summary.model),
+        "python": sdk_snippet(summary.url, summary.key, summary.model),
     }

@@ -10,7 +10,7 @@ import uvloop
 
 from inference_service import logs
 from inference_service.gateway.discovery import Registry
-from inference_service.gateway.service import ec2_client, run
+from inference_service.gateway.service import aws_client, run
 from inference_service.gateway.settings import SettingsError, read_settings
 
 EXIT_FAILED = 1
@@ -25,7 +25,7 @@ def main() -> int:
         return EXIT_USAGE
     logs.configure("gateway", environment=settings.environment)
     _allow_connections()
-    registry = Registry(lambda: ec2_client(settings.region), settings.environment)
+    registry = Registry(lambda: aws_client("ec2", settings.region), settings.environment)
     # What is loaded by now lives as long as the process: without this each full collection walks the AWS SDK again,
     # and every stream waits for it.
     gc.collect()

@@ -1,12 +1,12 @@
 """The gateway's HTTP application: OpenAI's endpoints, and our own for operators and load balancers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from inference_service import contract
 from inference_service.gateway.chat import ChatEndpoint
@@ -25,9 +25,13 @@ def create_app(
     chat: ChatEndpoint,
     metrics: GatewayMetrics,
     clock: Callable[[], float],
+    guards: Sequence[Middleware] = (),
 ) -> web.Application:
-    """The application over a fleet. Serve it with `handler_cancellation=True`: see server.listen."""
-    app = web.Application(middlewares=[_recorded(metrics, clock)], client_max_size=settings.most_body_bytes)
+    """The application over a fleet; `guards` see each recorded request first.
+
+    Serve it with `handler_cancellation=True`: see server.listen.
+    """
+    app = web.Application(middlewares=[_recorded(metrics, clock), *guards], client_max_size=settings.most_body_bytes)
     app.on_response_prepare.append(name_response)
     app.router.add_post(contract.PATH_CHAT_COMPLETIONS, chat.handle)
     _add_models(app, settings, fleet, created=int(time.time()))
@@ -100,7 +104,8 @@ async def _answered(request: web.Request, handler: Handler, record: Record) -> w
     try:
         return await handler(request)
     except ApiError as error:
-        record.problem = error.message
+        # Of what a client got wrong, its words may be a part: they are in the answer, and in no log.
+        record.problem = error.message if error.status >= 500 else f"{error.code}: {error.param}"
         return _response(error)
     except web.HTTPException as error:
         return _response(_refused_by_aiohttp(request, error))

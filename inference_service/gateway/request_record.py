@@ -19,6 +19,7 @@ class Record:
 
     request_id: str
     started: float
+    key: str | None = None  # the API key's name, never the key
     model: str | None = None
     node: str | None = None
     version: str | None = None
@@ -38,6 +39,7 @@ class Record:
             request_id=self.request_id,
             method=method,
             path=path,
+            **({"key": self.key} if self.key else {}),
             model=self.model,
             node=self.node,
             version=self.version,

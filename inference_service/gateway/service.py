@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,17 +14,21 @@ import structlog
 from aiohttp import web
 from botocore.config import Config
 
+from inference_service.environment import loopback
 from inference_service.gateway import polling, stalls, upstream
 from inference_service.gateway.app import create_app
 from inference_service.gateway.chat import ChatEndpoint
 from inference_service.gateway.discovery import Registry
 from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.fleet import Fleet
+from inference_service.gateway.key_limits import KeyLimits
+from inference_service.gateway.keys import KeyRing, api_key_guard, follow_keys
 from inference_service.gateway.metrics import GatewayMetrics
 from inference_service.gateway.resume import Resumer
 from inference_service.gateway.server import listening
 from inference_service.gateway.settings import GatewaySettings
 from inference_service.gateway.stalls import OpenStreams
+from inference_service.secret_document import SecretDocument
 
 LOOK_AGAIN_SECONDS = 0.25
 
@@ -34,13 +39,15 @@ class Gateway:
 
     fleet: Fleet
     streams: OpenStreams
+    keys: KeyRing
     app: web.Application
 
 
-def ec2_client(region: str) -> Any:
-    """The client for discovery. It gives up soon and never retries: the next poll does."""
+def aws_client(service: str, region: str) -> Any:
+    """A client for what is polled. It gives up soon and never retries: the next poll does."""
     config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
-    return boto3.Session(region_name=region).client("ec2", config=config)
+    session: Any = boto3.Session(region_name=region)  # its client() is typed for literal names only
+    return session.client(service, config=config)
 
 
 async def run(settings: GatewaySettings, registry: Registry) -> None:
@@ -69,14 +76,23 @@ def assemble(settings: GatewaySettings, http: aiohttp.ClientSession, clock: Call
     dispatcher = Dispatcher(fleet, http, settings, clock)
     resumer = Resumer(dispatcher, fleet, settings, clock)
     chat = ChatEndpoint(dispatcher, resumer, settings, metrics, streams, clock)
-    return Gateway(fleet, streams, create_app(settings, fleet, chat, metrics, clock))
+    keys = KeyRing(
+        configured=settings.api_keys_parameter is not None, private=loopback(settings.bind_address), now=time.time
+    )
+    guards = [api_key_guard(keys, KeyLimits(settings.gateways, clock))]
+    return Gateway(fleet, streams, keys, create_app(settings, fleet, chat, metrics, clock, guards))
 
 
 def _work(
     settings: GatewaySettings, gateway: Gateway, http: aiohttp.ClientSession, registry: Registry
 ) -> list[Coroutine[Any, Any, None]]:
-    fleet = gateway.fleet
+    fleet, parameter = gateway.fleet, settings.api_keys_parameter
+    secrets = []
+    if parameter:
+        stored = SecretDocument(aws_client("ssm", settings.region), parameter)
+        secrets.append(follow_keys(gateway.keys, stored, settings.api_keys_poll_seconds))
     return [
+        *secrets,
         polling.follow_discovery(fleet, registry.nodes, settings.discovery_poll_seconds),
         polling.follow_readiness(
             fleet,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from inference_service import contract
-from inference_service.environment import EnvironmentReader, SettingsError, interval, port, seconds
+from inference_service.environment import EnvironmentReader, SettingsError, count, interval, loopback, port, seconds
 
 __all__ = ["GatewaySettings", "SettingsError", "read_settings"]
 
@@ -40,6 +40,9 @@ class GatewaySettings:
     idle_connection_seconds: float = 75.0  # above the load balancer's: the side that reuses must not lose the race
     most_body_bytes: int = 8 << 20
     most_answer_bytes: int = 64 << 20
+    api_keys_parameter: str | None = None  # SSM's name of the key hashes; None only on loopback, where all may ask
+    api_keys_poll_seconds: float = 5.0  # a revoked key is refused that much later
+    gateways: int = 1  # each allows its share of a key's limits
 
 
 def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
@@ -62,8 +65,13 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         "longest_wait_seconds": given(contract.VAR_LONGEST_WAIT_SECONDS, seconds),
         "drain_seconds": given(contract.VAR_DRAIN_SECONDS, seconds),
         "idle_connection_seconds": given(contract.VAR_IDLE_CONNECTION_SECONDS, interval),
+        "api_keys_parameter": given(contract.VAR_API_KEYS_PARAMETER, str),
+        "api_keys_poll_seconds": given(contract.VAR_API_KEYS_POLL_SECONDS, interval),
+        "gateways": given(contract.VAR_GATEWAYS, count),
         "resume": given(contract.VAR_GUARDS_OFF, lambda raw: GUARD_RESUME not in raw.split(",")),
     }
+    if not loopback(values["bind_address"] or GatewaySettings.bind_address):
+        given(contract.VAR_API_KEYS_PARAMETER, str, optional=False)
     reader.finish("gateway")
     return GatewaySettings(**{name: value for name, value in values.items() if value is not None})
 

@@ -20,11 +20,13 @@ def ask(
 ) -> None:
     """Ask a model through the gateway. While no node is warm, this waits up to --timeout seconds.
 
-    A gateway on AWS is internal: where it cannot be connected to, a Session Manager session leads to it.
+    The API key is WARMFLEET_API_KEY's, for the local stack otherwise the one that `up` made. A gateway on AWS is
+    internal: where it cannot be connected to, a Session Manager session leads to it.
 
     Example: warmfleet ask "What is a load balancer?"
     """
     from scripts import gateway_client, terminal
+    from scripts.client_key import given_key
     from scripts.exit_codes import USAGE, CommandError
     from scripts.gateway_route import route
     from scripts.progress import Steps
@@ -36,7 +38,9 @@ def ask(
     wanted = gateway_client.Question(target.outputs.fleet(model).model, question, timeout, most_tokens)
     show = terminal.writer(sys.stdout)
     with route(target, Steps(sys.stderr)) as via:
-        answer = gateway_client.ask(target.outputs.gateway_url, wanted, (lambda _: None) if as_json else show, via)
+        answer = gateway_client.ask(
+            target.outputs.gateway_url, wanted, (lambda _: None) if as_json else show, via, given_key(target)
+        )
     if as_json:
         document = asdict(answer)
         terminal.print_json({"answer": document.pop("text"), **document})

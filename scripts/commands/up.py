@@ -53,6 +53,7 @@ def up(
         _other(stack, as_json, yes, lose_data)
         return
     from scripts import terminal, up_summary
+    from scripts.client_key import KEY_NAME, ensure_key, wait_until_accepted
     from scripts.default_model import default_model
     from scripts.local_stack import command_lock
     from scripts.machine_checks import refuse_unfit
@@ -71,20 +72,24 @@ def up(
         provisioned = provision(root, steps, os.environ, nodes.value if nodes else None)
         target = provisioned.target
         model, url = target.outputs.fleet(None).model, target.outputs.gateway_url
+        with steps.step("API key") as step:
+            key, key_made = ensure_key(target, os.environ)
+            step.result = f"{KEY_NAME}{'' if key_made else ', no change'}"
         active, done = serve(target, model, default_model(), steps)
         with steps.step("warm node") as step:
             done += [f"replaced {each}" for each in replace_hopeless(target, model)]
             node = wait_until_warm(target, model, step, wait_seconds=wait)
+            wait_until_accepted(url, key)
         with steps.step("ask", moving=False) as step:
             show = writer(sys.stderr if as_json else sys.stdout)
             show(f"\n{QUESTION}\n")
             try:
-                answer = ask_it(url, model, show, ASK_SECONDS)
+                answer = ask_it(url, model, show, ASK_SECONDS, key)
             finally:
                 show("\n\n")
             step.result = f"{answer.tokens} tokens in {answer.seconds:.1f} s"
-    changed = bool(done or provisioned.changes)
-    summary = up_summary.Summary(url, model, active, node, answer, tuple(steps.finished), changed)
+    changed = bool(done or provisioned.changes or key_made)
+    summary = up_summary.Summary(url, key, model, active, node, answer, tuple(steps.finished), changed)
     if as_json:
         terminal.print_json(up_summary.as_json(summary))
     else:
@@ -106,7 +111,7 @@ def _show(summary: "Summary") -> None:
     terminal.out().print(up_summary.as_table(summary))
     for title, text in (("curl", up_summary.curl_line), ("OpenAI SDK", up_summary.sdk_snippet)):
         terminal.say(f"\n{title}:", style="bold")
-        terminal.say(text(summary.url, summary.model))
+        terminal.say(text(summary.url, summary.key, summary.model))
     state = "done" if summary.changed else "no change"
     terminal.say(f"\n{state} in {sum(step.seconds for step in summary.steps):.1f} s; `make down` removes everything")
 

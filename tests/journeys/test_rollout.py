@@ -40,6 +40,7 @@ class Stack:
     checkout: Checkout
     model: str
     url: str
+    key: str
     folder: Path
 
     def scale(self, nodes: int) -> None:
@@ -101,7 +102,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     checkout = scratch_checkout(folder / "warmfleet", os.environ)
     try:
         facts = json.loads(checkout.warmfleet("up", "--json").stdout)
-        made = Stack(checkout, facts["model"], facts["gateway_url"], folder)
+        made = Stack(checkout, facts["model"], facts["gateway_url"], facts["api_key"], folder)
         made.scale(NODES)
         soon(lambda: made.all_serve(facts["version"]), "three warm nodes")
         yield made
@@ -113,7 +114,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def test_a_version_rolls_out_node_by_node_and_no_client_notices(stack: Stack) -> None:
     before = stack.pointer()["current"]
     stack.publish("v2")
-    with SteadyLoad(stack.url, stack.model) as load:
+    with SteadyLoad(stack.url, stack.model, stack.key) as load:
         soon(lambda: load.answers[before] >= 5, "answers of the version before")
         done = stack.activate("v2")
         soon(lambda: load.answers["v2"] >= 5, "answers of the new version")
@@ -136,7 +137,7 @@ def test_a_corrupt_file_is_named_with_its_node_and_no_node_leaves_service(stack:
     s3 = stack.client("s3")
     bucket = next(each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("models"))
     s3.put_object(Bucket=bucket, Key=contract.model_prefix(stack.model, "corrupt") + "NOTICE", Body=b"CORRUPT")
-    with SteadyLoad(stack.url, stack.model) as load:
+    with SteadyLoad(stack.url, stack.model, stack.key) as load:
         done = stack.activate("corrupt")
     assert (done.returncode, done.stdout, load.failed) == (1, "", [])
     assert f"{stack.model} stays on {active['current']}, its nodes are back on it: " in done.stderr
@@ -151,7 +152,7 @@ def test_a_corrupt_file_is_named_with_its_node_and_no_node_leaves_service(stack:
 def test_weights_that_do_not_load_take_one_node_out_and_it_returns_from_its_disk(stack: Stack) -> None:
     active, before = stack.pointer(), stack.reports()
     stack.publish("unloadable", weights=b"GGUF" + bytes(4096))
-    with SteadyLoad(stack.url, stack.model) as load:
+    with SteadyLoad(stack.url, stack.model, stack.key) as load:
         done = stack.activate("unloadable")
     assert (done.returncode, load.failed) == (1, [])
     (canary,) = [node for node in before if f"{node} cannot serve unloadable: " in done.stderr]
@@ -206,7 +207,7 @@ def test_the_only_node_changes_while_its_clients_wait(stack: Stack) -> None:
     stack.scale(1)
     soon(lambda: stack.all_serve(stack.pointer()["current"], nodes=1), "one node alone")
     stack.publish("alone")
-    with SteadyLoad(stack.url, stack.model) as load:
+    with SteadyLoad(stack.url, stack.model, stack.key) as load:
         done = stack.activate("alone")
         soon(lambda: load.answers["alone"] >= 5, "answers of the new version")
     assert (done.returncode, load.failed) == (0, [])

@@ -31,6 +31,7 @@ GROUP = Group("tiny-spot", "spot", desired=1, most=4, in_service=1, instances=1)
 TARGET = cast(StackTarget, None)
 SUMMARY = Summary(
     url=URL,
+    key="wf-1-secret",
     model="tiny",
     active=Active(Manifest("tiny", "v1", (FileEntry("m.gguf", 64, "ab" * 32),)), "cd" * 32),
     node=NODE,
@@ -104,13 +105,13 @@ def test_trouble_that_stays_ends_the_waiting_early_and_trouble_that_goes_does_no
 
 
 def test_the_curl_line_is_one_shell_line_with_valid_json() -> None:
-    words = shlex.split(curl_line(URL, "tiny"))
+    words = shlex.split(curl_line(URL, "wf-1-secret", "tiny"))
     assert words[:3] == ["curl", "-sSN", URL + "/v1/chat/completions"]
     assert json.loads(words[-1])["model"] == "tiny"
 
 
 def test_the_sdk_snippet_is_valid_python_for_the_gateway() -> None:
-    first, *code, last = sdk_snippet(URL, "tiny").splitlines()
+    first, *code, last = sdk_snippet(URL, "wf-1-secret", "tiny").splitlines()
     assert (first, last) == (".venv/bin/python - <<'END'", "END")
     compile("\n".join(code), "snippet", "exec")
     assert f'base_url="{URL}/v1"' in "\n".join(code)
