@@ -10,6 +10,7 @@ from inference_service.gateway.errors import ApiError
 
 MINUTE = 60.0
 BUSY_SECONDS = 1
+MOST_IDLE = 100
 
 
 @dataclass
@@ -38,6 +39,8 @@ class KeyLimits:
         Raises:
             ApiError: 429, the key does too much.
         """
+        if len(self._uses) > MOST_IDLE:
+            self.forget_idle()
         use = self._uses.setdefault(key.name, _Use())
         self._refuse_too_many(key, use)
         self._refuse_too_fast(key, use)
