@@ -65,6 +65,7 @@ MODELS_PREFIX = "models/"
 POINTERS_PREFIX = "pointers/"
 REPLACEMENTS_PREFIX = "replacements/"  # by group: nodes replaced for their health of late
 SERVICES_PREFIX = "services/"
+IDEMPOTENCY_PREFIX = "idempotency/"  # idempotency/<hash>: an answer that was given under an Idempotency-Key
 JOBS_PREFIX = "jobs/"  # jobs/<id>/result.json
 
 
@@ -81,6 +82,11 @@ def pointer_key(model: str) -> str:
 def replacements_key(group: str) -> str:
     """Key of the object that counts a group's replacements for health."""
     return f"{REPLACEMENTS_PREFIX}{group}.json"
+
+
+def idempotency_key(identity: str) -> str:
+    """Key of the object with the answer under one Idempotency-Key; `identity` is a hash."""
+    return f"{IDEMPOTENCY_PREFIX}{identity}"
 
 
 def service_prefix(service_version: str) -> str:
@@ -103,6 +109,9 @@ HEADER_CONNECT_TIMEOUT = "x-connect-timeout-seconds"  # for each node that is tr
 HEADER_SILENCE_TIMEOUT = "x-silence-timeout-seconds"  # between two tokens of a stream
 HEADER_TOTAL_TIMEOUT = "x-total-timeout-seconds"  # from the request's arrival to its answer's end
 HEADER_EXPECTED_READY = "x-expected-ready-seconds"  # on 503: when a node is expected to be warm
+HEADER_IDEMPOTENCY_KEY = "Idempotency-Key"  # one answer, however often a client asks with it
+HEADER_REPLAYED = "x-warmfleet-replayed"  # "true": the answer was begun by an earlier request
+HEADER_KEY_NAME = "x-warmfleet-key"  # inside a gateway alone
 HEADER_MODEL_VERSION = "x-warmfleet-model-version"
 
 # Between gateway and node each streamed chunk ends with "warmfleet": {"token_ids": [...]}: always the last

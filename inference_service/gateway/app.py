@@ -93,7 +93,9 @@ def _recorded(metrics: GatewayMetrics, clock: Callable[[], float]) -> Any:
             record.status = response.status
             return response
         finally:
-            if request.path not in OPERATIONS:  # those are polled: they would drown what clients do
+            if (
+                request.path not in OPERATIONS and not record.silent
+            ):  # those are polled: they would drown what clients do
                 metrics.count(record.status)
                 record.write(clock(), request.method, request.path)
 

@@ -28,6 +28,8 @@ class Record:
     first_at: float | None = None
     tokens: int | None = None
     resumed: int = 0
+    replayed: bool = False  # the answer of an earlier request with the same Idempotency-Key
+    silent: bool = False  # somebody else tells of this request
     problem: str | None = None
     failed_nodes: list[str] = field(default_factory=list)
 
@@ -47,6 +49,7 @@ class Record:
             seconds=round(now - self.started, 4),
             first_seconds=first,
             tokens=self.tokens,
+            **({"replayed": True} if self.replayed else {}),
             **({"resumed": self.resumed} if self.resumed else {}),
             **({"problem": self.problem} if self.problem else {}),
             **({"failed_nodes": self.failed_nodes} if self.failed_nodes else {}),

@@ -21,6 +21,9 @@ from inference_service.gateway.chat import ChatEndpoint
 from inference_service.gateway.discovery import Registry
 from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.fleet import Fleet
+from inference_service.gateway.idempotency import idempotency_guard, named_inside
+from inference_service.gateway.idempotency_store import IdempotencyStore
+from inference_service.gateway.idempotent_runs import Runs
 from inference_service.gateway.key_limits import KeyLimits
 from inference_service.gateway.keys import KeyRing, api_key_guard, follow_keys
 from inference_service.gateway.metrics import GatewayMetrics
@@ -48,6 +51,13 @@ def aws_client(service: str, region: str) -> Any:
     config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
     session: Any = boto3.Session(region_name=region)  # its client() is typed for literal names only
     return session.client(service, config=config)
+
+
+def s3_client(region: str) -> Any:
+    """The client for answers that are kept. A client waits for it: it gives up soon."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=1, read_timeout=3)
+    session: Any = boto3.Session(region_name=region)
+    return session.client("s3", config=config)
 
 
 async def run(settings: GatewaySettings, registry: Registry) -> None:
@@ -79,8 +89,14 @@ def assemble(settings: GatewaySettings, http: aiohttp.ClientSession, clock: Call
     keys = KeyRing(
         configured=settings.api_keys_parameter is not None, private=loopback(settings.bind_address), now=time.time
     )
+    inside = create_app(settings, fleet, chat, metrics, clock, [named_inside])
+    store = IdempotencyStore(s3_client(settings.region), settings.bucket) if settings.bucket else None
+    runs = Runs(inside, store, settings, clock)
     guards = [api_key_guard(keys, KeyLimits(settings.gateways, clock))]
-    return Gateway(fleet, streams, keys, create_app(settings, fleet, chat, metrics, clock, guards))
+    guards += [idempotency_guard(runs, settings)] if settings.deduplication else []
+    app = create_app(settings, fleet, chat, metrics, clock, guards)
+    app.on_cleanup.append(runs.close)
+    return Gateway(fleet, streams, keys, app)
 
 
 def _work(

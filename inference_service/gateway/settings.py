@@ -10,6 +10,7 @@ __all__ = ["GatewaySettings", "SettingsError", "read_settings"]
 
 
 GUARD_RESUME = "resume"
+GUARD_DEDUPLICATION = "deduplication"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class GatewaySettings:
     most_answer_bytes: int = 64 << 20
     api_keys_parameter: str | None = None  # SSM's name of the key hashes; None only on loopback, where all may ask
     api_keys_poll_seconds: float = 5.0  # a revoked key is refused that much later
+    bucket: str | None = None  # for answers under an Idempotency-Key; None: this gateway alone knows them
+    deduplication: bool = True  # a guard: off, Idempotency-Key has no effect
+    lease_seconds: float = 12.0  # a gateway that says nothing for so long has lost the answers that it had begun
+    linger_seconds: float = 10.0  # an answer under an Idempotency-Key goes on so long without its client
+    replay_wait_seconds: float = 30.0  # for another gateway's answer, where the client names no deadline
     gateways: int = 1  # each allows its share of a key's limits
 
 
@@ -68,7 +74,9 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         "api_keys_parameter": given(contract.VAR_API_KEYS_PARAMETER, str),
         "api_keys_poll_seconds": given(contract.VAR_API_KEYS_POLL_SECONDS, interval),
         "gateways": given(contract.VAR_GATEWAYS, count),
+        "bucket": given(contract.VAR_BUCKET, str),
         "resume": given(contract.VAR_GUARDS_OFF, lambda raw: GUARD_RESUME not in raw.split(",")),
+        "deduplication": given(contract.VAR_GUARDS_OFF, lambda raw: GUARD_DEDUPLICATION not in raw.split(",")),
     }
     if not loopback(values["bind_address"] or GatewaySettings.bind_address):
         given(contract.VAR_API_KEYS_PARAMETER, str, optional=False)

@@ -1,0 +1,136 @@
+"""Idempotency-Key: requests with one key and one body get one answer, whichever gateway they reach."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import re
+
+from aiohttp import HttpVersion11, web
+from aiohttp.typedefs import Handler, Middleware
+
+from inference_service import contract
+from inference_service.gateway.chat_request import wait_seconds
+from inference_service.gateway.errors import ApiError
+from inference_service.gateway.idempotent_runs import Run, Runs, other_body
+from inference_service.gateway.request_record import RECORD, Record
+from inference_service.gateway.settings import GatewaySettings
+
+GIVEN = re.compile(r"[\x21-\x7e]{1,255}")
+# Of a connection, or none of an answer's business.
+NOT_PASSED = {"host", "authorization", "content-length", "transfer-encoding", "connection", "accept-encoding", "cookie"}
+
+
+def idempotency_guard(runs: Runs, settings: GatewaySettings) -> Middleware:
+    """Takes requests with an Idempotency-Key out of the usual way."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get(contract.HEADER_IDEMPOTENCY_KEY)
+        if given is None or (request.method, request.path) != ("POST", contract.PATH_CHAT_COMPLETIONS):
+            return await handler(request)
+        if not GIVEN.fullmatch(given):
+            text = f"{contract.HEADER_IDEMPOTENCY_KEY} has to be 1 to 255 visible ASCII characters."
+            raise ApiError(400, text, param=contract.HEADER_IDEMPOTENCY_KEY)
+        record = request[RECORD]
+        wait = wait_seconds(request.headers, settings.longest_wait_seconds) or settings.replay_wait_seconds
+        body = await _body(request, settings.body_seconds)
+        identity, print_ = identity_of(record.key, given), fingerprint(body)
+        run = runs.find(identity)
+        if run is None:
+            run = runs.begin(identity, print_, body, _passed(request, record), wait)
+            record.silent = True  # the request inside is the one that is told of
+        else:
+            record.replayed = True
+        if run.fingerprint != print_:
+            raise other_body()
+        return await _follow(runs, run, request, record, settings.stall_seconds)
+
+    return guard
+
+
+@web.middleware
+async def named_inside(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A request inside the gateway brings its key's name along."""
+    request[RECORD].key = request.headers.get(contract.HEADER_KEY_NAME)
+    return await handler(request)
+
+
+def identity_of(key: str | None, given: str) -> str:
+    """Two clients may choose the same Idempotency-Key: each API key has its own."""
+    return hashlib.sha256(f"{key or ''}\0{given}".encode()).hexdigest()
+
+
+def fingerprint(body: bytes) -> str:
+    """The same for the same JSON, however it is written."""
+    with contextlib.suppress(ValueError, RecursionError):  # it will be refused
+        body = json.dumps(json.loads(body), sort_keys=True).encode()
+    return hashlib.sha256(body).hexdigest()
+
+
+async def _body(request: web.Request, seconds: float) -> bytes:
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.read()
+    except TimeoutError as error:
+        text = f"The request body did not arrive within {seconds:g} s."
+        raise ApiError(408, text, code="request_timeout") from error
+
+
+def _passed(request: web.Request, record: Record) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in request.headers.items()
+        if name.lower() not in NOT_PASSED and name.lower() != contract.HEADER_IDEMPOTENCY_KEY.lower()
+    }
+    kept.pop(contract.HEADER_KEY_NAME, None)
+    named = {contract.HEADER_KEY_NAME: record.key} if record.key else {}
+    return {**kept, **named, contract.HEADER_REQUEST_ID: record.request_id}
+
+
+async def _follow(runs: Runs, run: Run, request: web.Request, record: Record, stall: float) -> web.StreamResponse:
+    run.clients += 1
+    try:
+        while run.status is None and not run.ended:
+            await run.change()
+        if run.replayed:
+            record.replayed, record.silent = True, False
+        if run.status == 200 and run.streamed:
+            return await _stream(run, request, record, stall)
+        while not run.ended:
+            await run.change()
+        if run.error:
+            record.silent = False
+            raise run.error
+        return web.Response(body=bytes(run.body), status=run.status or 502, headers=_headers(run, record))
+    finally:
+        await runs.leave(run)
+
+
+async def _stream(run: Run, request: web.Request, record: Record, stall: float) -> web.StreamResponse:
+    """From the answer's beginning, then as it comes. A client that takes nothing is left behind."""
+    response = web.StreamResponse(headers=_headers(run, record) | {"Cache-Control": "no-cache"})
+    if request.version >= HttpVersion11:
+        response.enable_chunked_encoding()
+    await response.prepare(request)
+    sent = 0
+    while True:
+        if sent < run.visible:
+            data, sent = bytes(run.body[sent : run.visible]), run.visible
+            try:
+                async with asyncio.timeout(stall):
+                    await response.write(data)
+            except TimeoutError:
+                if request.transport is not None:
+                    request.transport.abort()
+                raise ConnectionResetError("the client takes nothing") from None
+        elif run.ended:
+            break
+        else:
+            await run.change()
+    await response.write_eof()
+    return response
+
+
+def _headers(run: Run, record: Record) -> dict[str, str]:
+    return {**run.headers, **({contract.HEADER_REPLAYED: "true"} if record.replayed else {})}

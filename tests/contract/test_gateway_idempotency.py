@@ -1,0 +1,201 @@
+"""Idempotency-Key: one answer for one key, also for a stream that is cut, and after its gateway was killed."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import openai
+import pytest
+
+from inference_service import contract
+from inference_service.gateway.idempotency import fingerprint
+
+MODEL = "smollm2"
+CHAT = contract.PATH_CHAT_COMPLETIONS
+
+
+def question(text: str, **options: Any) -> dict[str, Any]:
+    return {"model": MODEL, "messages": [{"role": "user", "content": text}], **options}
+
+
+def key(value: str) -> dict[str, str]:
+    return {contract.HEADER_IDEMPOTENCY_KEY: value}
+
+
+@pytest.fixture(scope="module")
+def served(shared_fleet: Any) -> Any:
+    """Two gateways over one slow node, and how many tokens the node has made."""
+    shared_fleet.warm_model()
+    node = shared_fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02", WARMFLEET_SLOTS="16")
+    return node, shared_fleet.gateway(), shared_fleet.gateway()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as session:
+        yield session
+
+
+async def ask(http: aiohttp.ClientSession, gateway: Any, body: Any, name: str) -> tuple[int, Any, bytes]:
+    async with http.post(gateway.url + CHAT, json=body, headers=key(name)) as answer:
+        return answer.status, answer.headers, await answer.read()
+
+
+def words(count: int) -> str:
+    return " ".join(f"w{number}" for number in range(count))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_same_key_and_body_get_the_same_bytes_from_every_gateway(
+    served: Any, http: aiohttp.ClientSession, stream: bool
+):
+    node, first, second = served
+    body, before = question(words(10), stream=stream), node.generated_tokens()
+    status, headers, answer = await ask(http, first, body, f"same-{stream}")
+    assert (status, headers.get(contract.HEADER_REPLAYED)) == (200, None)
+    made = node.generated_tokens()
+    assert made > before
+    for gateway in (first, second):
+        status, headers, again = await ask(http, gateway, dict(reversed(body.items())), f"same-{stream}")
+        assert (status, again, headers[contract.HEADER_REPLAYED]) == (200, answer, "true")
+        assert headers[contract.HEADER_MODEL_VERSION]
+        assert headers["Content-Type"].startswith("text/event-stream" if stream else "application/json")
+    assert node.generated_tokens() == made, "it was decoded again"
+
+
+async def test_another_body_under_the_same_key_is_a_422_at_every_gateway(served: Any, http: aiohttp.ClientSession):
+    _, first, second = served
+    await ask(http, first, question("one"), "other-body")
+    for gateway in (first, second):
+        status, _, answer = await ask(http, gateway, question("two"), "other-body")
+        assert (status, json.loads(answer)["error"]["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_requests_at_the_same_time_read_one_answer_along(served: Any, http: aiohttp.ClientSession):
+    node, first, second = served
+    before, body = node.generated_tokens(), question(words(40), stream=True)
+    asked = [ask(http, gateway, body, "together") for gateway in (first, first, second, first, second)]
+    answers = await asyncio.gather(*asked)
+    assert {answer for _, _, answer in answers} == {answers[0][2]}
+    assert answers[0][2].endswith(b"data: [DONE]\n\n")
+    assert node.generated_tokens() - before < 2 * 41
+
+
+async def test_a_client_that_lost_its_stream_gets_it_from_its_beginning_then_the_rest_of_the_running_one(
+    served: Any, http: aiohttp.ClientSession
+):
+    node, first, _ = served
+    before, body = node.generated_tokens(), question(words(60), stream=True)
+    async with http.post(first.url + CHAT, json=body, headers=key("lost")) as answer:
+        part = await answer.content.readuntil(b"\n\n")
+        answer.close()
+    _, headers, whole = await ask(http, first, body, "lost")
+    assert whole.startswith(part)
+    assert whole.endswith(b"data: [DONE]\n\n")
+    assert headers[contract.HEADER_REPLAYED] == "true"
+    assert node.generated_tokens() - before < 2 * 61
+
+
+async def test_a_refused_request_is_not_remembered(served: Any, http: aiohttp.ClientSession):
+    _, first, _ = served
+    for _ in range(2):
+        status, headers, answer = await ask(http, first, question("x", logprobs=True), "refused")
+        assert (status, json.loads(answer)["error"]["code"]) == (400, "unsupported_parameter")
+        assert contract.HEADER_REPLAYED not in headers
+    status, _, _ = await ask(http, first, question("x"), "after")
+    assert status == 200
+
+
+async def test_an_answer_that_broke_off_is_not_remembered(served: Any, http: aiohttp.ClientSession):
+    _, first, second = served
+    body = question("one stub-fails-here", stream=True)
+    for gateway in (first, second, first):
+        status, headers, answer = await ask(http, gateway, body, "broke")
+        assert b'data: {"error"' in answer or status >= 500
+        assert not answer.endswith(b"[DONE]\n\n")
+        assert contract.HEADER_REPLAYED not in headers
+
+
+async def test_keys_that_cannot_stand_in_a_header_are_refused(served: Any, http: aiohttp.ClientSession):
+    status, _, answer = await ask(http, served[1], question("x"), "a" * 256)
+    assert (status, json.loads(answer)["error"]["param"]) == (400, contract.HEADER_IDEMPOTENCY_KEY)
+
+
+def test_one_request_is_told_of_and_counted_once(served: Any):
+    _, gateway, _ = served
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
+        for _ in range(2):
+            client.chat.completions.create(**question("once"), extra_headers=key("once") | {"x-request-id": "once-1"})
+    lines = [line for line in gateway.lines() if line.get("request_id") == "once-1"]
+    assert [line.get("replayed", False) for line in lines] == [False, True]
+    assert lines[0]["node"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_after_kill_9_of_the_gateway_the_sdk_gets_one_whole_answer_from_another_one(fleet: Any, stream: bool):
+    fleet.warm_model()
+    fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02")
+    doomed, other = fleet.gateway(), fleet.gateway()
+    text, begun = words(80), threading.Event()
+
+    def cut() -> None:
+        with (
+            contextlib.suppress(openai.APIError),
+            openai.OpenAI(base_url=f"{doomed.url}/v1", api_key="none", max_retries=0, timeout=20) as client,
+        ):
+            if stream:
+                for _ in client.chat.completions.create(**question(text), stream=True, extra_headers=key("killed")):
+                    begun.set()
+            else:
+                client.chat.completions.create(**question(text), stream=False, extra_headers=key("killed"))
+
+    asking = threading.Thread(target=cut)
+    asking.start()
+    if stream:
+        assert begun.wait(20)
+    else:
+        doomed_has_it(fleet)
+    doomed.end(signal.SIGKILL)
+    asking.join(20)
+    with openai.OpenAI(base_url=f"{other.url}/v1", api_key="none", max_retries=3, timeout=60) as client:
+        made = client.chat.completions.create(**question(text), stream=stream, extra_headers=key("killed"))
+        said = "".join(chunk.choices[0].delta.content or "" for chunk in made) if stream else None
+        assert (said or made.choices[0].message.content) == text
+        again = client.chat.completions.with_raw_response.create(
+            **question(text), stream=stream, extra_headers=key("killed")
+        )
+        assert again.headers[contract.HEADER_REPLAYED] == "true"
+
+
+def doomed_has_it(fleet: Any) -> None:
+    """Wait until a gateway has written its lease."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        listed = fleet.store.s3.list_objects_v2(Bucket=fleet.store.bucket, Prefix=contract.IDEMPOTENCY_PREFIX)
+        if listed["KeyCount"]:
+            return
+        time.sleep(0.02)
+    raise AssertionError("no lease")
+
+
+def test_the_guard_off_every_request_is_answered_anew(fleet: Any):
+    fleet.warm_model()
+    node = fleet.launch()
+    gateway = fleet.gateway(**{contract.VAR_GUARDS_OFF: "deduplication"})
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
+        made = []
+        for _ in range(2):
+            client.chat.completions.create(**question("one two"), extra_headers=key("twice"))
+            made.append(node.generated_tokens())
+    assert made[1] > made[0]
+
+
+def test_the_same_json_has_one_fingerprint_and_other_json_another():
+    assert fingerprint(b'{"a": 1, "b": [2]}') == fingerprint(b'{"b":[2],"a":1}')
+    assert len({fingerprint(each) for each in (b'{"a": 1}', b'{"a": 2}', b"{", b"")}) == 4
