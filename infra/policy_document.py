@@ -42,11 +42,6 @@ def tls_only(actions: Sequence[str], resources: Sequence[str]) -> Statement:
     return statement(actions, resources, effect="Deny", principal="*", condition=plain)
 
 
-def may_decrypt(key_arn: str) -> Statement:
-    """Read what is encrypted with a customer managed key."""
-    return statement(["kms:Decrypt"], [key_arn])
-
-
 def may_encrypt(key_arn: str) -> Statement:
     """Write and read objects, parameters and messages that are encrypted with a customer managed key.
 

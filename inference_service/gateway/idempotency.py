@@ -10,7 +10,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler, Middleware
 
 from inference_service import contract
-from inference_service.gateway.chat_request import wait_seconds
+from inference_service.gateway import patience
 from inference_service.gateway.errors import ApiError
 from inference_service.gateway.idempotent_runs import Run, Runs, other_body
 from inference_service.gateway.request_record import RECORD, Record
@@ -33,7 +33,7 @@ def idempotency_guard(runs: Runs, settings: GatewaySettings) -> Middleware:
             text = f"{contract.HEADER_IDEMPOTENCY_KEY} has to be 1 to 255 visible ASCII characters."
             raise ApiError(400, text, param=contract.HEADER_IDEMPOTENCY_KEY)
         record = request[RECORD]
-        wait = wait_seconds(request.headers, settings.longest_wait_seconds) or settings.replay_wait_seconds
+        wait = patience.read(request.headers, settings.longest_wait_seconds).begin or settings.replay_wait_seconds
         body = await _body(request, settings.body_seconds)
         identity, print_ = identity_of(record.key, given), fingerprint(body)
         run = runs.find(identity)

@@ -1,4 +1,4 @@
-"""What gateways may do: install the service, find nodes, and check API keys."""
+"""What gateways may do: install the service, find nodes, check API keys, keep answers for Idempotency-Keys."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import pulumi
 
 from inference_service import contract
 from infra.components.instance_role import InstanceRole, may_log
-from infra.policy_document import Statement, may_decrypt, statement
+from infra.policy_document import Statement, may_encrypt, statement
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ def may_route(bucket_arn: str, api_keys_arn: str, log_group_arn: str, key_arn: s
     """
     return [
         statement(["s3:GetObject"], [f"{bucket_arn}/{contract.SERVICES_PREFIX}*"]),
+        statement(["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{contract.IDEMPOTENCY_PREFIX}*"]),
         statement(["ec2:DescribeInstances"], ["*"]),
         statement(["ssm:GetParameter"], [api_keys_arn]),
         may_log(log_group_arn),
-        *([may_decrypt(key_arn)] if key_arn else []),
+        *([may_encrypt(key_arn)] if key_arn else []),
     ]

@@ -1,7 +1,7 @@
 """A bucket as every one of ours is: versioned, encrypted, private, owned by its account, and reached by TLS alone."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
@@ -23,6 +23,7 @@ class PrivateBucketArgs:
         statements: of the bucket's policy, beside TLS, from the bucket's ARN.
         delete_with_stack: whether destroying the stack may delete the bucket with what is in it.
         keep: options that protect the bucket and what makes it private.
+        passing: days after which objects under a prefix are gone, their earlier versions too.
     """
 
     key_arn: pulumi.Output[str] | None
@@ -31,6 +32,7 @@ class PrivateBucketArgs:
     statements: pulumi.Output[Callable[[str], Sequence[Statement]]]
     delete_with_stack: bool
     keep: pulumi.ResourceOptions
+    passing: Mapping[str, int] = field(default_factory=dict)
 
 
 class PrivateBucket(pulumi.ComponentResource):
@@ -89,7 +91,7 @@ class PrivateBucket(pulumi.ComponentResource):
         aws.s3.BucketLifecycleConfiguration(
             f"{self._label}-lifecycle",
             bucket=self._bucket.bucket,
-            rules=lifecycle_rules(self._args.noncurrent_days, self._args.expiration_days),
+            rules=lifecycle_rules(self._args.noncurrent_days, self._args.expiration_days, self._args.passing),
             opts=self._child(versioning),
         )
 
@@ -111,7 +113,7 @@ class PrivateBucket(pulumi.ComponentResource):
 
 
 def lifecycle_rules(
-    noncurrent_days: int, expiration_days: int | None
+    noncurrent_days: int, expiration_days: int | None, passing: Mapping[str, int]
 ) -> list[BucketLifecycleConfigurationRuleArgsDict]:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html"""
     rules: list[BucketLifecycleConfigurationRuleArgsDict] = [
@@ -128,6 +130,16 @@ def lifecycle_rules(
             "abort_incomplete_multipart_upload": {"days_after_initiation": UNFINISHED_UPLOAD_DAYS},
         },
     ]
+    for prefix, days in passing.items():
+        rules.append(
+            {
+                "id": f"passing-{prefix.rstrip('/')}",
+                "status": "Enabled",
+                "filter": {"prefix": prefix},
+                "expiration": {"days": days},
+                "noncurrent_version_expiration": {"noncurrent_days": 1},
+            }
+        )
     if expiration_days is not None:
         rules.append(
             {

@@ -138,7 +138,8 @@ def test_a_node_reads_its_own_model_and_completes_its_own_groups_hooks(local: Bu
 
 def test_a_gateway_reads_its_bundle_and_lists_instances_which_aws_cannot_narrow(local: Built) -> None:
     assert allowed(local, "gateway") == {
-        "s3:GetObject": [f"arn:aws:s3:::{bucket(local)}/services/*"],
+        "s3:GetObject": [f"arn:aws:s3:::{bucket(local)}/{each}/*" for each in ("services", "idempotency")],
+        "s3:PutObject": [f"arn:aws:s3:::{bucket(local)}/idempotency/*"],
         "ec2:DescribeInstances": ["*"],
         "ssm:GetParameter": [parameter(local)],
         **each_of(LOG_ACTIONS, [f"{log_group(local, 'gateway')}:log-stream:*"]),
@@ -189,4 +190,7 @@ def test_the_bucket_forgets_replaced_versions_and_unfinished_uploads(local: Buil
     rules = local.aws.client("s3").get_bucket_lifecycle_configuration(Bucket=bucket(local))["Rules"]
     assert all(rule["Status"] == "Enabled" for rule in rules)
     assert any(rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays") == 30 for rule in rules)
+    (answers,) = (rule for rule in rules if rule.get("Expiration"))
+    assert (answers["Filter"]["Prefix"], answers["Expiration"]["Days"]) == ("idempotency/", 1)
+    assert answers["NoncurrentVersionExpiration"]["NoncurrentDays"] == 1
     assert any(rule.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation") == 2 for rule in rules)
