@@ -18,10 +18,14 @@ class SecretConflictError(Exception):
 
 @dataclass(frozen=True)
 class SecretDocument:
-    """One parameter. All of it blocks: call it in a thread."""
+    """One parameter. All of it blocks: call it in a thread.
+
+    `key_id` of KMS: without it a write would go over to the account's default key.
+    """
 
     ssm: Any
     name: str
+    key_id: str | None = None
 
     def read(self) -> str:
         """The present text. Raises botocore's errors."""
@@ -52,4 +56,13 @@ class SecretDocument:
         return str(found["Value"]), int(found["Version"])
 
     def _write(self, text: str) -> int:
-        return int(self.ssm.put_parameter(Name=self.name, Value=text, Type="SecureString", Overwrite=True)["Version"])
+        key = {"KeyId": self.key_id} if self.key_id else {}
+        made = self.ssm.put_parameter(Name=self.name, Value=text, Type="SecureString", Overwrite=True, **key)
+        return int(made["Version"])
+
+
+def key_of(ssm: Any, name: str) -> str | None:
+    """The KMS key of a parameter. Raises botocore's errors."""
+    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    described = ssm.describe_parameters(ParameterFilters=filters)["Parameters"]
+    return described[0].get("KeyId") if described else None

@@ -18,6 +18,7 @@ from infra.components.interruptions import LAUNCH_FAILED, SPOT_NOTICE, Interrupt
 from infra.components.launch_template import Machine
 from infra.components.log_group import LogGroup
 from infra.components.node_role import NodeRole, NodeRoleArgs
+from infra.components.node_token import NodeToken, NodeTokenArgs
 from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.service_bundle import bundle_version
 from infra.components.work_queue import WorkQueue, WorkQueueArgs
@@ -58,6 +59,7 @@ class _Stack:
     def build(self) -> dict[str, Any]:
         base = self.base
         keys = ApiKeys("api-keys", ApiKeysArgs(base.key_arn), self.opts)
+        self.token = NodeToken("node-token", NodeTokenArgs(base.key_arn), self.opts)
         gateways = self._gateways(keys)
         fleets = {model.name: self._fleet(model, gateways) for model in self.settings.models}
         interruptions = Interruptions("interruptions", InterruptionsArgs(base.key_arn), self.opts)
@@ -90,7 +92,9 @@ class _Stack:
     def _gateways(self, keys: ApiKeys) -> GatewayTier:
         settings, base = self.settings, self.base
         logs = LogGroup("gateway", settings.log_retention_days, base.key_arn, self.opts)
-        role = GatewayRole("gateway", GatewayRoleArgs(base.bucket.arn, keys.arn, logs.arn, base.key_arn), self.opts)
+        role = GatewayRole(
+            "gateway", GatewayRoleArgs(base.bucket.arn, keys.arn, self.token.arn, logs.arn, base.key_arn), self.opts
+        )
         tags = {**base.tags, **self._connection(), contract.TAG_ROLE: contract.ROLE_GATEWAY}
         args = GatewayTierArgs(
             subnets=base.subnets,
@@ -107,9 +111,9 @@ class _Stack:
             max_hourly_usd=settings.max_hourly_usd,
             after=[*base.before_boot(), role],
         )
-        user_data = pulumi.Output.all(base.bucket.bucket_name, logs.name, keys.name).apply(
-            lambda names: self._gateway_boot(Places(names[0], names[1], api_keys_parameter=names[2]))
-        )
+        user_data = pulumi.Output.all(
+            base.bucket.bucket_name, logs.name, keys.name, self.token.name, base.key_arn or ""
+        ).apply(lambda names: self._gateway_boot(Places(names[0], names[1], "", *names[2:])))
         machine = Machine(
             instance_type=settings.gateway_instance_type,
             image_id=self._image(UBUNTU),
@@ -126,11 +130,13 @@ class _Stack:
         base, name = self.base, model.name
         jobs = WorkQueue(f"{name}-jobs", WorkQueueArgs(base.key_arn), self.opts)
         logs = LogGroup(f"{name}-node", self.settings.log_retention_days, base.key_arn, self.opts)
-        role_args = NodeRoleArgs(base.bucket.arn, name, jobs.queue.arn, logs.arn, base.key_arn)
+        role_args = NodeRoleArgs(base.bucket.arn, name, jobs.queue.arn, self.token.arn, logs.arn, base.key_arn)
         role = NodeRole(f"{name}-node", role_args, self.opts)
         tags = {**base.tags, **self._connection(), contract.TAG_ROLE: contract.ROLE_NODE, contract.TAG_MODEL: name}
-        user_data = pulumi.Output.all(base.bucket.bucket_name, logs.name, jobs.queue.url).apply(
-            lambda names: self._node_boot(model, Places(names[0], names[1], jobs_queue_url=names[2]))
+        user_data = pulumi.Output.all(base.bucket.bucket_name, logs.name, jobs.queue.url, self.token.name).apply(
+            lambda names: self._node_boot(
+                model, Places(names[0], names[1], jobs_queue_url=names[2], node_token_parameter=names[3])
+            )
         )
         machine = Machine(
             instance_type=model.instance_types[0],

@@ -24,6 +24,8 @@ class Places:
     log_group: str
     jobs_queue_url: str = ""  # nodes
     api_keys_parameter: str = ""  # gateways
+    node_token_parameter: str = ""
+    node_token_key: str = ""  # gateways; empty for SSM's own key
 
 
 def node_variables(settings: StackSettings, model: Model, places: Places, service_version: str) -> dict[str, str]:
@@ -36,6 +38,7 @@ def node_variables(settings: StackSettings, model: Model, places: Places, servic
         contract.VAR_CONTEXT_TOKENS: str(model.context_tokens),
         contract.VAR_SLOTS: str(model.slots),
         contract.VAR_QUEUE: str(model.slots),
+        contract.VAR_NODE_TOKEN_PARAMETER: places.node_token_parameter,
         contract.VAR_JOBS_QUEUE_URL: places.jobs_queue_url,
         contract.VAR_LOAD_TIMEOUT_SECONDS: str(model.load_timeout_seconds),
         contract.VAR_LAUNCH_HOOK: lifecycle.LAUNCH_HOOK,
@@ -56,6 +59,8 @@ def gateway_variables(settings: StackSettings, places: Places, service_version: 
         **_common(settings, places, service_version),
         contract.VAR_MODELS: ",".join(model.name for model in settings.models),
         contract.VAR_API_KEYS_PARAMETER: places.api_keys_parameter,
+        contract.VAR_NODE_TOKEN_PARAMETER: places.node_token_parameter,
+        **({contract.VAR_NODE_TOKEN_KEY: places.node_token_key} if places.node_token_key else {}),
         contract.VAR_GATEWAYS: str(settings.gateway_nodes),
         contract.VAR_GATEWAY_PORT: str(settings.gateway_instance_port),
         contract.VAR_DISCOVERY_POLL_SECONDS: f"{settings.poll_seconds.discovery:g}",

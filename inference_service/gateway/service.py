@@ -27,6 +27,7 @@ from inference_service.gateway.idempotent_runs import Runs
 from inference_service.gateway.key_limits import KeyLimits
 from inference_service.gateway.keys import KeyRing, api_key_guard, follow_keys
 from inference_service.gateway.metrics import GatewayMetrics
+from inference_service.gateway.node_token import keep_node_token
 from inference_service.gateway.resume import Resumer
 from inference_service.gateway.server import listening
 from inference_service.gateway.settings import GatewaySettings
@@ -107,6 +108,10 @@ def _work(
     if parameter:
         stored = SecretDocument(aws_client("ssm", settings.region), parameter)
         secrets.append(follow_keys(gateway.keys, stored, settings.api_keys_poll_seconds))
+    if settings.node_token_parameter:
+        ssm = aws_client("ssm", settings.region)
+        stored = SecretDocument(ssm, settings.node_token_parameter, settings.node_token_key)
+        secrets.append(keep_node_token(http, stored, settings.api_keys_poll_seconds, time.time))
     return [
         *secrets,
         polling.follow_discovery(fleet, registry.nodes, settings.discovery_poll_seconds),

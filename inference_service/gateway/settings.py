@@ -43,6 +43,8 @@ class GatewaySettings:
     most_answer_bytes: int = 64 << 20
     api_keys_parameter: str | None = None  # SSM's name of the key hashes; None only on loopback, where all may ask
     api_keys_poll_seconds: float = 5.0  # a revoked key is refused that much later
+    node_token_parameter: str | None = None
+    node_token_key: str | None = None
     bucket: str | None = None  # for answers under an Idempotency-Key; None: this gateway alone knows them
     deduplication: bool = True  # a guard: off, Idempotency-Key has no effect
     lease_seconds: float = 12.0  # a gateway that says nothing for so long has lost the answers that it had begun
@@ -74,6 +76,8 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         "api_keys_parameter": given(contract.VAR_API_KEYS_PARAMETER, str),
         "api_keys_poll_seconds": given(contract.VAR_API_KEYS_POLL_SECONDS, interval),
         "gateways": given(contract.VAR_GATEWAYS, count),
+        "node_token_parameter": given(contract.VAR_NODE_TOKEN_PARAMETER, str),
+        "node_token_key": given(contract.VAR_NODE_TOKEN_KEY, str),
         "bucket": given(contract.VAR_BUCKET, str),
         "resume": given(contract.VAR_GUARDS_OFF, lambda raw: GUARD_RESUME not in raw.split(",")),
         "deduplication": given(contract.VAR_GUARDS_OFF, lambda raw: GUARD_DEDUPLICATION not in raw.split(",")),

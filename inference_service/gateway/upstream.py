@@ -89,6 +89,8 @@ async def begin(http: aiohttp.ClientSession, url: str, chat: ChatRequest, reques
 
 
 async def _first_of(response: aiohttp.ClientResponse, chat: ChatRequest, limits: Limits) -> Opening:
+    if response.status == 401:  # between two versions of the token, or it has never read one: not the client's fault
+        raise NodeFailedError("the node does not take this gateway's token", sent=False)
     if response.status != 200:
         raise from_node(response.status, _document(await response.content.read(LONGEST_ERROR_BYTES)))
     cutter = EventCutter()

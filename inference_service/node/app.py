@@ -16,14 +16,15 @@ from inference_service.node.engines.stub import StubEngine
 from inference_service.node.metrics import NodeMetrics
 from inference_service.node.readiness import NodeStatus
 from inference_service.node.settings import StubSettings
+from inference_service.node.token import NodeTokens, gateways_alone
 
 MOST_BODY_BYTES = 8 << 20
 STATUS = web.AppKey("status", NodeStatus)
 ENGINE = web.AppKey("engine", Engine)
 
 
-def create_app(status: NodeStatus, engine: Engine) -> web.Application:
-    """The application over a node's status and engine.
+def create_app(status: NodeStatus, engine: Engine, tokens: NodeTokens | None = None) -> web.Application:
+    """The application over a node's status and engine; with `tokens` it answers gateways alone.
 
     Serve it with `handler_cancellation=True`: a client that leaves must end its handler, and with it the decoding.
     """
@@ -41,7 +42,9 @@ def create_app(status: NodeStatus, engine: Engine) -> web.Application:
             body=metrics.exposition(status, busy), headers={"Content-Type": "text/plain; version=0.0.4"}
         )
 
-    app = web.Application(middlewares=[_in_openai_shape], client_max_size=MOST_BODY_BYTES)
+    app = web.Application(
+        middlewares=[_in_openai_shape, *([gateways_alone(tokens)] if tokens else [])], client_max_size=MOST_BODY_BYTES
+    )
     app[STATUS], app[ENGINE] = status, engine
     app.router.add_get(contract.PATH_READY, ready)
     app.router.add_get(contract.PATH_HEALTH, health)

@@ -28,6 +28,7 @@ from inference_service.node.metadata import Identity, InstanceMetadata, Metadata
 from inference_service.node.readiness import NodeStatus
 from inference_service.node.replacement import Replacement
 from inference_service.node.settings import NodeSettings
+from inference_service.node.token import NodeTokens
 from inference_service.node.warm_up import WarmUp
 from inference_service.node.watch import (
     follow_engine,
@@ -37,6 +38,7 @@ from inference_service.node.watch import (
     keep_terminating,
 )
 from inference_service.node.worker import Worker
+from inference_service.secret_document import SecretDocument
 
 IDENTITY_ATTEMPTS = 5
 LAUNCHED_MARK = "launched"
@@ -55,7 +57,9 @@ async def run(settings: NodeSettings, started: datetime) -> None:
     _on_stop_signal(stopping.set)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        status.address = await stack.enter_async_context(_listening(create_app(status, engine), settings))
+        status.address = await stack.enter_async_context(
+            _listening(create_app(status, engine, _tokens(settings)), settings)
+        )
         metadata = InstanceMetadata(http, settings.metadata_endpoint) if settings.metadata_endpoint else None
         identity = await _identity(metadata)
         status.instance_id = identity.instance_id
@@ -83,6 +87,14 @@ async def run(settings: NodeSettings, started: datetime) -> None:
             await _first_look(worker, metadata)
             watchers.append(follow_metadata(worker, metadata, settings.metadata_poll_seconds))
         await _live(worker, watchers)
+
+
+def _tokens(settings: NodeSettings) -> NodeTokens | None:
+    if settings.node_token_parameter is None:
+        return None
+    config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
+    ssm: Any = boto3.Session(region_name=settings.region).client("ssm", config=config)
+    return NodeTokens(SecretDocument(ssm, settings.node_token_parameter).read, asyncio.get_running_loop().time)
 
 
 def _on_stop_signal(call: Callable[[], object]) -> None:

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from inference_service import contract
-from inference_service.environment import EnvironmentReader, SettingsError, count, interval, port, seconds, whole
+from inference_service.environment import (
+    EnvironmentReader,
+    SettingsError,
+    count,
+    interval,
+    loopback,
+    port,
+    seconds,
+    whole,
+)
 
 __all__ = ["NodeSettings", "SettingsError", "StubSettings", "VllmSettings", "read_settings"]
 
@@ -64,6 +73,7 @@ class NodeSettings:
     probe_timeout_seconds: float = 30.0  # long prompts of other answers come first
     load_timeout_seconds: float = 1800.0
     metadata_endpoint: str | None = METADATA_ENDPOINT
+    node_token_parameter: str | None = None  # None only on loopback: whoever connects may ask
     vllm: VllmSettings = VllmSettings()
     stub: StubSettings = StubSettings()
     child_environment: Mapping[str, str] = field(default_factory=dict)
@@ -99,9 +109,12 @@ def read_settings(environ: Mapping[str, str]) -> NodeSettings:
         "rebalance_reaction": given(contract.VAR_REBALANCE_REACTION, _reaction),
         "probe_seconds": given(contract.VAR_PROBE_SECONDS, interval),
         "probe_timeout_seconds": given(contract.VAR_PROBE_TIMEOUT_SECONDS, interval),
+        "node_token_parameter": given(contract.VAR_NODE_TOKEN_PARAMETER, str),
         "vllm": given(contract.VAR_VLLM, _vllm),
         "stub": _stub(reader),
     }
+    if not loopback(values["bind_address"] or NodeSettings.bind_address):
+        given(contract.VAR_NODE_TOKEN_PARAMETER, str, optional=False)
     reader.finish("node")
     given_values = {name: value for name, value in values.items() if value is not None}
     child = {name: value for name, value in environ.items() if name in CHILD_NAMES or name.startswith(CHILD_PREFIXES)}

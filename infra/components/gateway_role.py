@@ -15,6 +15,7 @@ class GatewayRoleArgs:
 
     bucket_arn: pulumi.Output[str]
     api_keys_arn: pulumi.Output[str]
+    node_token_arn: pulumi.Output[str]
     log_group_arn: pulumi.Output[str]
     key_arn: pulumi.Output[str] | None
 
@@ -24,11 +25,15 @@ class GatewayRole(InstanceRole):
 
     def __init__(self, name: str, args: GatewayRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("warmfleet:gateway_role:GatewayRole", name, "Gateways", opts)
-        given = pulumi.Output.all(args.bucket_arn, args.api_keys_arn, args.log_group_arn, args.key_arn or "")
+        given = pulumi.Output.all(
+            args.bucket_arn, args.api_keys_arn, args.node_token_arn, args.log_group_arn, args.key_arn or ""
+        )
         self.policy = self._allow("service", given.apply(lambda arns: may_route(*arns)))
 
 
-def may_route(bucket_arn: str, api_keys_arn: str, log_group_arn: str, key_arn: str) -> list[Statement]:
+def may_route(
+    bucket_arn: str, api_keys_arn: str, node_token_arn: str, log_group_arn: str, key_arn: str
+) -> list[Statement]:
     """DescribeInstances takes no resource: AWS cannot narrow it.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
@@ -37,7 +42,8 @@ def may_route(bucket_arn: str, api_keys_arn: str, log_group_arn: str, key_arn: s
         statement(["s3:GetObject"], [f"{bucket_arn}/{contract.SERVICES_PREFIX}*"]),
         statement(["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{contract.IDEMPOTENCY_PREFIX}*"]),
         statement(["ec2:DescribeInstances"], ["*"]),
-        statement(["ssm:GetParameter"], [api_keys_arn]),
+        statement(["ssm:GetParameter"], [api_keys_arn, node_token_arn]),
+        statement(["ssm:PutParameter"], [node_token_arn]),  # gateways make the token, and change it every day
         may_log(log_group_arn),
-        *([may_encrypt(key_arn)] if key_arn else []),
+        *([may_encrypt(key_arn), statement(["kms:Encrypt"], [key_arn])] if key_arn else []),
     ]

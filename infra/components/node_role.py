@@ -18,6 +18,7 @@ class NodeRoleArgs:
     bucket_arn: pulumi.Output[str]
     model: str
     jobs_queue_arn: pulumi.Output[str]
+    node_token_arn: pulumi.Output[str]
     log_group_arn: pulumi.Output[str]
     key_arn: pulumi.Output[str] | None
 
@@ -33,7 +34,9 @@ class NodeRole(InstanceRole):
     def __init__(self, name: str, args: NodeRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("warmfleet:node_role:NodeRole", name, f"Inference nodes of {args.model}", opts)
         self._bucket_arn = args.bucket_arn
-        given = pulumi.Output.all(args.bucket_arn, args.jobs_queue_arn, args.log_group_arn, args.key_arn or "")
+        given = pulumi.Output.all(
+            args.bucket_arn, args.jobs_queue_arn, args.node_token_arn, args.log_group_arn, args.key_arn or ""
+        )
         self.artifacts = self._allow("artifacts", given.apply(lambda arns: may_serve(args.model, *arns)))
 
     def allow_hooks(self, groups: Sequence[aws.autoscaling.Group]) -> None:
@@ -44,7 +47,9 @@ class NodeRole(InstanceRole):
         self._allow("replacement", pulumi.Output.all(arns, names).apply(lambda each: may_be_replaced(*each)))
 
 
-def may_serve(model: str, bucket_arn: str, jobs_queue_arn: str, log_group_arn: str, key_arn: str) -> list[Statement]:
+def may_serve(
+    model: str, bucket_arn: str, jobs_queue_arn: str, node_token_arn: str, log_group_arn: str, key_arn: str
+) -> list[Statement]:
     """One model's versions, pointer and jobs, and the service bundle. Listing makes a missing key a 404, not a 403."""
     readable = [f"{contract.MODELS_PREFIX}{model}/*", contract.pointer_key(model), f"{contract.SERVICES_PREFIX}*"]
     working = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
@@ -53,6 +58,7 @@ def may_serve(model: str, bucket_arn: str, jobs_queue_arn: str, log_group_arn: s
         statement(["s3:ListBucket"], [bucket_arn]),
         statement(["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{contract.JOBS_PREFIX}*"]),
         statement(working, [jobs_queue_arn]),
+        statement(["ssm:GetParameter"], [node_token_arn]),
         may_log(log_group_arn),
         *([may_encrypt(key_arn)] if key_arn else []),
     ]

@@ -127,14 +127,15 @@ def _change(stack: str, change: "Callable[[Sequence[ApiKey]], tuple[str, Sequenc
 
 
 def _open(stack: str) -> "SecretDocument":
-    from inference_service.secret_document import SecretDocument
+    from inference_service.secret_document import SecretDocument, key_of
     from scripts.exit_codes import CommandError
     from scripts.stack_target import open_stack
 
     target = open_stack(stack)
     if target.outputs.api_keys_parameter is None:
         raise CommandError(f"stack {stack} has no place for API keys: it was built before; run `pulumi up` for it")
-    return SecretDocument(target.aws.client("ssm"), target.outputs.api_keys_parameter)
+    ssm, name = target.aws.client("ssm"), target.outputs.api_keys_parameter
+    return SecretDocument(ssm, name, key_of(ssm, name))
 
 
 def _parsed(text: str) -> "tuple[ApiKey, ...]":

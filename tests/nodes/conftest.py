@@ -21,7 +21,13 @@ from tests.aws.first_boot.cases import OBJECTS, SETTINGS
 from tests.nodes.host import Host, host
 
 BUCKET = "models-1"
-PLACES = Places(BUCKET, "logs-1", jobs_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs", api_keys_parameter="k")
+PLACES = Places(
+    BUCKET,
+    "logs-1",
+    jobs_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs",
+    api_keys_parameter="k",
+    node_token_parameter="t",
+)
 SCRIPT = "/var/lib/cloud/part-001"
 HOSTS = "/srv/hosts"
 

@@ -40,9 +40,12 @@ def log_group(built: Built, name: str) -> str:
     return str(arn)
 
 
-def parameter(built: Built) -> str:
-    name = built.outputs[contract.OUTPUT_API_KEYS_PARAMETER]
-    return str(built.aws.client("ssm").get_parameter(Name=name)["Parameter"]["ARN"])
+def parameter(built: Built, name: str) -> str:
+    """The ARN of a parameter by its Pulumi name."""
+    ssm = built.aws.client("ssm")
+    filters = [{"Key": "Name", "Option": "BeginsWith", "Values": [f"{name}-"]}]
+    (found,) = ssm.describe_parameters(ParameterFilters=filters)["Parameters"]
+    return str(ssm.get_parameter(Name=found["Name"])["Parameter"]["ARN"])
 
 
 def rules(built: Built, group: str) -> set[tuple[str, str, int, int]]:
@@ -126,6 +129,7 @@ def test_a_node_reads_its_own_model_and_completes_its_own_groups_hooks(local: Bu
         ],
         "s3:PutObject": [f"{arn}/jobs/*", *counts],
         "s3:ListBucket": [arn],
+        "ssm:GetParameter": [parameter(local, "node-token")],
         **each_of(QUEUE_ACTIONS, [queue(local, f"{MODEL}-jobs")]),
         **each_of(LOG_ACTIONS, [f"{log_group(local, f'{MODEL}-node')}:log-stream:*"]),
         **each_of(SESSION_ACTIONS, ["*"]),
@@ -141,7 +145,8 @@ def test_a_gateway_reads_its_bundle_and_lists_instances_which_aws_cannot_narrow(
         "s3:GetObject": [f"arn:aws:s3:::{bucket(local)}/{each}/*" for each in ("services", "idempotency")],
         "s3:PutObject": [f"arn:aws:s3:::{bucket(local)}/idempotency/*"],
         "ec2:DescribeInstances": ["*"],
-        "ssm:GetParameter": [parameter(local)],
+        "ssm:GetParameter": [parameter(local, "api-keys"), parameter(local, "node-token")],
+        "ssm:PutParameter": [parameter(local, "node-token")],
         **each_of(LOG_ACTIONS, [f"{log_group(local, 'gateway')}:log-stream:*"]),
         **each_of(SESSION_ACTIONS, ["*"]),
     }

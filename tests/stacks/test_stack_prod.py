@@ -202,14 +202,14 @@ def test_the_budget_warns_of_what_was_spent_and_of_what_will_be(prod: Built) -> 
     assert kinds == {("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100)}
 
 
-def test_api_keys_are_a_secure_string_whose_value_pulumi_never_sees(prod: Built) -> None:
-    name = prod.outputs[contract.OUTPUT_API_KEYS_PARAMETER]
-    (described,) = prod.aws.client("ssm").describe_parameters(
-        ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [name]}]
-    )["Parameters"]
-    assert (described["Type"], described["KeyId"]) == ("SecureString", key_arn(prod))
-    (declared,) = prod.of("Parameter").values()
-    assert not {"value", "insecureValue"} & set(declared.inputs)
+def test_api_keys_and_the_nodes_token_are_secure_strings_whose_values_pulumi_never_sees(prod: Built) -> None:
+    filters = [{"Key": "Name", "Option": "BeginsWith", "Values": ["api-keys-", "node-token-"]}]
+    described = prod.aws.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"]
+    assert [(each["Type"], each["KeyId"]) for each in described] == [("SecureString", key_arn(prod))] * 2
+    assert prod.outputs[contract.OUTPUT_API_KEYS_PARAMETER] in {each["Name"] for each in described}
+    declared = prod.of("Parameter")
+    assert set(declared) == {"api-keys", "node-token"}
+    assert not any({"value", "insecureValue"} & set(each.inputs) for each in declared.values())
 
 
 def test_on_demand_nodes_are_the_base_and_a_template_change_rolls_back_by_itself(prod: Built) -> None:

@@ -60,6 +60,7 @@ def test_components_own_their_resources_and_say_what_they_are(local: Built) -> N
             ("promoter_role", "PromoterRole"),
             ("service_bundle", "ServiceBundle"),
             ("api_keys", "ApiKeys"),
+            ("node_token", "NodeToken"),
             ("work_queue", "WorkQueue"),
             ("node_role", "NodeRole"),
             ("gateway_role", "GatewayRole"),

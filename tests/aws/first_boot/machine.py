@@ -20,7 +20,11 @@ from localcloud.aws.in_process import LocalAws
 
 BUCKET = "models-1"
 PLACES = Names(
-    BUCKET, "log-group-1", jobs_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs", api_keys_parameter="keys"
+    BUCKET,
+    "log-group-1",
+    jobs_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs",
+    api_keys_parameter="keys",
+    node_token_parameter="t",
 )
 ROLE = "gateway-role"
 # Adds its command line to $CALLS in one write, for two of them run at once: a NUL after each word, then a separator.

@@ -16,7 +16,9 @@ PARAMETER = "api-keys-1"
 def keys(
     checkout: Checkout, aws: dict[str, str], client: Callable[[str], Any], json_of: Callable[[Any], Any]
 ) -> Callable[..., Any]:
-    client("ssm").put_parameter(Name=PARAMETER, Value='{"keys": []}', Type="SecureString", Overwrite=True)
+    client("ssm").put_parameter(
+        Name=PARAMETER, Value='{"keys": []}', Type="SecureString", KeyId="alias/mine", Overwrite=True
+    )
     checkout.outputs(apiKeysParameter=PARAMETER)
     return lambda *arguments: json_of(checkout.run("keys", *arguments, "--stack", "dev", "--json", **aws))
 
@@ -38,6 +40,10 @@ def test_a_key_is_shown_once_rotated_listed_without_its_secret_and_revoked(
     assert [api_keys.found(stored, secret, 0) for secret in (first, second)] == list(stored)
     keys("revoke", listed[0]["id"])
     assert [each["id"] for each in keys("list")["keys"]] == [listed[1]["id"]]
+    (described,) = client("ssm").describe_parameters(
+        ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [PARAMETER]}]
+    )["Parameters"]
+    assert described["KeyId"] == "alias/mine", "the parameter went over to another KMS key"
     keys("revoke", "search")
     assert keys("list")["keys"] == []
 
