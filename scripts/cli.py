@@ -12,6 +12,7 @@ from typer._click.exceptions import ClickException, UsageError  # Typer carries 
 
 from scripts.commands import backend, keys, models, service
 from scripts.commands.ask import ask
+from scripts.commands.chaos import chaos
 from scripts.commands.check import check
 from scripts.commands.cost import cost
 from scripts.commands.doctor import doctor
@@ -32,7 +33,7 @@ Exit codes: 0 ok, 1 failed, 2 a finding, 64 wrong usage or unreadable input."""
 def build_app() -> typer.Typer:
     """The command with its subcommands."""
     app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    for command in (up, down, env, status, ask, logs, doctor, preview, check, cost, drift):
+    for command in (up, down, env, status, ask, logs, doctor, preview, check, cost, drift, chaos):
         app.command()(command)
     app.add_typer(models.app, name="models")
     app.add_typer(keys.app, name="keys")

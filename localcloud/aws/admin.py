@@ -12,6 +12,7 @@ from localcloud.aws import event_log
 from localcloud.aws.cloud import ACCOUNT, SpotNotice, current
 from localcloud.aws.ec2.facts import all_instances, tags_of, user_data_of
 from localcloud.aws.elbv2.documents import describe_balancers
+from localcloud.aws.faults import Fault
 
 LONGEST_WAIT_SECONDS = 30.0
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
@@ -99,6 +100,28 @@ def spot_rebalance(request: Request) -> Response:
         _living_spot_instance(instance_id)
         cloud.spot.setdefault(instance_id, SpotNotice()).rebalance_at = cloud.clock.now()
     cloud.events.add(event_log.SPOT_REBALANCE, instance_id=instance_id)
+    return json_response({})
+
+
+def spot_cancel(request: Request) -> Response:
+    """Take a notice back, and a recommendation too: the metadata then answers 404 again.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+    """
+    cloud, instance_id = current(), _body(request, "instance_id")["instance_id"]
+    with cloud.lock:
+        _living_spot_instance(instance_id)
+        cloud.spot.pop(instance_id, None)
+    return json_response({})
+
+
+def faults(request: Request) -> Response:
+    """Have services fail: {"s3": {"delay_seconds": 2}, "*": {"status": 503}}; {} ends all of it."""
+    body = _body(request)
+    try:
+        current().faults.set({name: Fault(**fault) for name, fault in body.items()})
+    except TypeError as error:
+        raise BadRequest(f"each service takes delay_seconds and status: {error}") from error
     return json_response({})
 
 

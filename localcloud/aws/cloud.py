@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from localcloud.aws.addresses import AddressBook
 from localcloud.aws.clock import Clock
 from localcloud.aws.event_log import EventLog
+from localcloud.aws.faults import Faults
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -34,6 +35,7 @@ class Cloud:
     run_id: str = "local"
     hosts: IPv4Network | None = None  # where instances are hosts: their network
     events: EventLog = field(default_factory=EventLog)
+    faults: Faults = field(default_factory=Faults)
     spot: dict[str, SpotNotice] = field(default_factory=dict)
     # instance id -> state and reason, by target group ARN: the load balancers' own reports
     target_health: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)

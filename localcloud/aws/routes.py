@@ -25,6 +25,8 @@ def rules() -> list[Rule]:
         Rule("/_local/target-health", methods=["POST"], endpoint=admin.target_health),
         Rule("/_local/powered-off", methods=["POST"], endpoint=admin.powered_off),
         Rule("/_local/spot/interrupt", methods=["POST"], endpoint=admin.spot_interrupt),
+        Rule("/_local/spot/cancel", methods=["POST"], endpoint=admin.spot_cancel),
+        Rule("/_local/faults", methods=["PUT"], endpoint=admin.faults),
         Rule("/_local/spot/rebalance", methods=["POST"], endpoint=admin.spot_rebalance),
     ]
 

@@ -10,6 +10,7 @@ from werkzeug import Request
 from werkzeug.serving import make_server
 
 from localcloud.aws import memory
+from localcloud.aws.cloud import current
 from localcloud.aws.routes import PREFIX, Routes
 
 # mypy: disallow-subclassing-any=False
@@ -47,6 +48,8 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith(PREFIX):
             answer: Iterable[bytes] = self._routes.answer(Request(environ))(environ, start_response)
+        elif failing := current().faults.meet(Request(environ)):
+            answer = failing(environ, start_response)
         else:
             answer = self._moto(environ, start_response)
         return answer

@@ -1,0 +1,36 @@
+"""Many clients at a steady pace, their questions made from a seed."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from scripts.chaos.client import Asking, ask
+from scripts.chaos.ledger import Entry
+
+LEAST_SECONDS = 20.0  # that a scenario's requests are spread over: longer than what strikes it
+MOST_PER_SECOND = 8.0
+WORDS = (40, 160)  # one to four seconds
+
+
+def entries(name: str, count: int, seed: int) -> list[Entry]:
+    """The same ones for the same seed. The stub engine repeats the words: the expected answer is known."""
+    chance = random.Random(f"{seed} {name}")
+    made = []
+    for number in range(count):
+        words = " ".join(f"w{chance.randrange(10_000)}" for _ in range(chance.randint(*WORDS)))
+        made.append(Entry(f"{name}-{seed}-{number}", f"{name}-{number} {words}", stream=number % 2 == 0))
+    return made
+
+
+async def run(asking: Asking, made: list[Entry], done: Callable[[], None]) -> None:
+    """Ask all of them; `done` is called for each answer."""
+    pace = max(LEAST_SECONDS / max(1, len(made)), 1 / MOST_PER_SECOND)
+
+    async def one(number: int, entry: Entry) -> None:
+        await asyncio.sleep(number * pace)
+        await ask(asking, entry, number)
+        done()
+
+    async with asyncio.TaskGroup() as group:
+        for number, entry in enumerate(made):
+            group.create_task(one(number, entry))

@@ -1,0 +1,48 @@
+"""`warmfleet chaos` as a user runs it: nothing is lost, and with a guard off the loss is seen."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REQUESTS = 2000
+
+pytestmark = [pytest.mark.journey, pytest.mark.failures]
+
+
+def chaos(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(ROOT / ".venv/bin/warmfleet"), "chaos", "--json", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
+
+
+@pytest.mark.timeout(1200)
+def test_nothing_is_lost_whatever_strikes() -> None:
+    done = chaos("--requests", str(REQUESTS), "--seed", "1")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    total = document["totals"]
+    assert (total["requests"], total["answered"]) == (REQUESTS, REQUESTS)
+    zero = ("lost", "duplicated", "cut", "unexpected", "text_mismatches")
+    assert [total[name] for name in zero] == [0] * len(zero)
+    assert total["resumed"] > 0, "no stream was struck: this run proves nothing"
+    assert total["client_reconnects"] > 0, "no gateway was struck"
+    assert total["notice_to_unready_seconds"] <= 5
+    assert total["notice_to_gone_seconds"] <= document["scaled"]["notice_seconds"] + 5
+
+
+@pytest.mark.timeout(300)
+def test_without_resume_streams_are_cut() -> None:
+    done = chaos("--requests", "140", "--scenario", "third-lost", "--guards-off", "resume")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["totals"]["cut"] > 0
+    assert "third-lost: cut is" in done.stderr
+
+
+def test_an_unknown_scenario_is_refused_with_the_known_ones() -> None:
+    done = chaos("--scenario", "earthquake")
+    assert done.returncode == 64
+    assert "earthquake" in done.stderr
+    assert "gateway-killed" in done.stderr
