@@ -52,6 +52,7 @@ class Run:
         self.clients = 0
         self.etag: str | None = None
         self.task: asyncio.Task[None] | None = None
+        self.writing = asyncio.Lock()  # of what is kept: each write names the one before
         self._changed = asyncio.Event()
 
     @property
@@ -71,8 +72,9 @@ class Run:
         if len(self.body) > MOST_ANSWER_BYTES:
             raise ApiError(502, f"An answer of more than {MOST_ANSWER_BYTES} bytes.", code="bad_node_answer")
         if self.streamed:
-            end = self.body.rfind(END) + len(END)
-            self.visible = end - len(LAST) if self.body[:end].endswith(LAST) else max(self.visible, end)
+            end = self.body.rfind(END, self.visible) + len(END)
+            if end > self.visible:
+                self.visible = end - len(LAST) if self.body.endswith(LAST, 0, end) else end
             self.tell()
 
     @property
@@ -151,10 +153,10 @@ class Runs:
                     assert making is not None
                     renewing = asyncio.create_task(self._renew(run, making))
                 await self._ask(run, body, headers)
-                if renewing:
-                    renewing.cancel()
-                    await asyncio.gather(renewing, return_exceptions=True)
-                await self._finish(run)
+                async with run.writing:
+                    if renewing:
+                        renewing.cancel()
+                    await self._finish(run)
         except ApiError as error:
             run.fail(error)
         except (aiohttp.ClientError, OSError) as error:
@@ -212,14 +214,22 @@ class Runs:
             await asyncio.sleep(self._settings.lease_seconds / RENEWALS)
             beat += 1
             lease = Kept(RUNNING, run.fingerprint, self._owner, beat)
-            assert self._store is not None
-            with contextlib.suppress(StoreError):  # the end of the answer tells whether the lease was lost
-                etag = await asyncio.shield(asyncio.to_thread(self._store.write, run.identity, lease, run.etag))
-                if etag is None:
-                    run.etag = None
-                    making.cancel()
-                    return
-                run.etag = etag
+            async with run.writing:
+                with contextlib.suppress(StoreError):  # the end of the answer tells whether the lease was lost
+                    run.etag = await self._write_over(run, lease)
+            if run.etag is None:
+                making.cancel()
+                return
+
+    async def _write_over(self, run: Run, kept: Kept) -> str | None:
+        """Write over what this gateway wrote last, also when S3 did so without saying it; None: it is another's now."""
+        assert self._store is not None
+        etag = await asyncio.to_thread(self._store.write, run.identity, kept, run.etag)
+        if etag is None and (found := await asyncio.to_thread(self._store.read, run.identity)):
+            there, over = found
+            if (there.state, there.owner) == (RUNNING, self._owner):
+                etag = await asyncio.to_thread(self._store.write, run.identity, kept, over)
+        return etag
 
     async def _ask(self, run: Run, body: bytes, headers: Mapping[str, str]) -> None:
         http = await self._open()
@@ -238,7 +248,7 @@ class Runs:
             return
         kept = Kept(DONE, run.fingerprint, headers=run.headers, body=bytes(run.body))
         try:
-            written = await asyncio.to_thread(self._store.write, run.identity, kept, run.etag)
+            written = await self._write_over(run, kept)
         except StoreError as error:
             structlog.get_logger().warning("an answer could not be kept for its Idempotency-Key", error=str(error))
             run.end(complete=True)

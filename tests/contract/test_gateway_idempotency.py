@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -14,7 +15,8 @@ import openai
 import pytest
 
 from inference_service import contract
-from inference_service.gateway.idempotency import fingerprint
+from inference_service.gateway.idempotency import fingerprint, identity_of
+from inference_service.gateway.idempotency_store import DONE, parse
 
 MODEL = "smollm2"
 CHAT = contract.PATH_CHAT_COMPLETIONS
@@ -199,3 +201,35 @@ def test_the_guard_off_every_request_is_answered_anew(fleet: Any):
 def test_the_same_json_has_one_fingerprint_and_other_json_another():
     assert fingerprint(b'{"a": 1, "b": [2]}') == fingerprint(b'{"b":[2],"a":1}')
     assert len({fingerprint(each) for each in (b'{"a": 1}', b'{"a": 2}', b"{", b"")}) == 4
+
+
+async def test_a_gateway_that_lost_its_lease_never_ends_its_answer(
+    served: Any, http: aiohttp.ClientSession, shared_fleet: Any
+):
+    """The other gateway's answer counts: with two ends a client could have one, and another client the other."""
+    _, first, _ = served
+    body, s3, bucket = question(words(400), stream=True), shared_fleet.store.s3, shared_fleet.store.bucket
+    object_key = contract.idempotency_key(identity_of(None, "lease"))
+    async with http.post(first.url + CHAT, json=body, headers=key("lease")) as answer:
+        await answer.content.readuntil(b"\n\n")
+        kept = parse(s3.get_object(Bucket=bucket, Key=object_key)["Body"].read())
+        s3.put_object(Bucket=bucket, Key=object_key, Body=replace(kept, owner="another").to_bytes())
+        rest = await answer.read()
+    assert b"stream_interrupted" in rest
+    assert b"[DONE]" not in rest
+    assert parse(s3.get_object(Bucket=bucket, Key=object_key)["Body"].read()).owner == "another"
+
+
+async def test_a_renewal_that_s3_did_without_saying_so_is_no_loss(
+    served: Any, http: aiohttp.ClientSession, shared_fleet: Any
+):
+    _, first, _ = served
+    body, s3, bucket = question(words(40), stream=True), shared_fleet.store.s3, shared_fleet.store.bucket
+    object_key = contract.idempotency_key(identity_of(None, "unsaid"))
+    async with http.post(first.url + CHAT, json=body, headers=key("unsaid")) as answer:
+        await answer.content.readuntil(b"\n\n")
+        kept = parse(s3.get_object(Bucket=bucket, Key=object_key)["Body"].read())
+        s3.put_object(Bucket=bucket, Key=object_key, Body=replace(kept, beat=7).to_bytes())
+        rest = await answer.read()
+    assert rest.endswith(b"data: [DONE]\n\n")
+    assert parse(s3.get_object(Bucket=bucket, Key=object_key)["Body"].read()).state == DONE
