@@ -56,6 +56,7 @@ VAR_DISCOVERY_POLL_SECONDS = "WARMFLEET_DISCOVERY_POLL_SECONDS"
 VAR_READINESS_POLL_SECONDS = "WARMFLEET_READINESS_POLL_SECONDS"
 VAR_LONGEST_WAIT_SECONDS = "WARMFLEET_LONGEST_WAIT_SECONDS"  # the most that HEADER_DEADLINE can ask for
 VAR_GUARDS_OFF = "WARMFLEET_GUARDS_OFF"  # tests only: comma-separated names of guards, to see what they prevent
+VAR_LEASE_SECONDS = "WARMFLEET_LEASE_SECONDS"  # tests only: of an answer under an Idempotency-Key
 VAR_IDLE_CONNECTION_SECONDS = "WARMFLEET_IDLE_CONNECTION_SECONDS"  # longer than the load balancer keeps idle ones
 # Given by whatever starts the process (systemd on AWS, the local cloud's supervisor), not by user data.
 VAR_BIND_ADDRESS = "WARMFLEET_BIND_ADDRESS"  # default 127.0.0.1

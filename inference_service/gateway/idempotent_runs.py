@@ -127,10 +127,11 @@ class Runs:
         return run
 
     async def close(self, _: web.Application) -> None:
-        tasks = [run.task for run in self._running.values() if run.task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Give up what is being made; what has ended may yet give its lease back."""
+        for run in self._running.values():
+            if run.task and not run.ended:
+                run.task.cancel()
+        await asyncio.gather(*(run.task for run in self._running.values() if run.task), return_exceptions=True)
         if self._stack:
             await self._stack.aclose()
 
@@ -260,9 +261,13 @@ class Runs:
 
     async def _release(self, run: Run) -> None:
         """The next request with the key begins anew, and need not wait for the lease's end."""
-        assert self._store is not None
-        with contextlib.suppress(StoreError, asyncio.CancelledError):
-            await asyncio.to_thread(self._store.write, run.identity, Kept(FREE, run.fingerprint), run.etag)
+        try:
+            given_back = await self._write_over(run, Kept(FREE, run.fingerprint))
+            reason = None if given_back else "another gateway has it"
+        except StoreError as error:
+            reason = str(error)
+        if reason:
+            structlog.get_logger().info("the lease of an answer was not given back", reason=reason)
 
     def _forget(self, run: Run) -> None:
         if self._running.get(run.identity) is run:

@@ -78,6 +78,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         "gateways": given(contract.VAR_GATEWAYS, count),
         "node_token_parameter": given(contract.VAR_NODE_TOKEN_PARAMETER, str),
         "node_token_key": given(contract.VAR_NODE_TOKEN_KEY, str),
+        "lease_seconds": given(contract.VAR_LEASE_SECONDS, interval),
         "bucket": given(contract.VAR_BUCKET, str),
         "resume": given(contract.VAR_GUARDS_OFF, lambda raw: GUARD_RESUME not in raw.split(",")),
         "deduplication": given(contract.VAR_GUARDS_OFF, lambda raw: GUARD_DEDUPLICATION not in raw.split(",")),

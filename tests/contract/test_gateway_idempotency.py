@@ -20,6 +20,7 @@ from inference_service.gateway.idempotency_store import DONE, parse
 
 MODEL = "smollm2"
 CHAT = contract.PATH_CHAT_COMPLETIONS
+LEASE = {contract.VAR_LEASE_SECONDS: "2"}
 
 
 def question(text: str, **options: Any) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def served(shared_fleet: Any) -> Any:
     """Two gateways over one slow node, and how many tokens the node has made."""
     shared_fleet.warm_model()
     node = shared_fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02", WARMFLEET_SLOTS="16")
-    return node, shared_fleet.gateway(), shared_fleet.gateway()
+    return node, shared_fleet.gateway(**LEASE), shared_fleet.gateway(**LEASE)
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_one_request_is_told_of_and_counted_once(served: Any):
 def test_after_kill_9_of_the_gateway_the_sdk_gets_one_whole_answer_from_another_one(fleet: Any, stream: bool):
     fleet.warm_model()
     fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02")
-    doomed, other = fleet.gateway(), fleet.gateway()
+    doomed, other = fleet.gateway(**LEASE), fleet.gateway(**LEASE)
     text, begun = words(80), threading.Event()
 
     def cut() -> None:
@@ -208,7 +209,7 @@ async def test_a_gateway_that_lost_its_lease_never_ends_its_answer(
 ):
     """The other gateway's answer counts: with two ends a client could have one, and another client the other."""
     _, first, _ = served
-    body, s3, bucket = question(words(400), stream=True), shared_fleet.store.s3, shared_fleet.store.bucket
+    body, s3, bucket = question(words(150), stream=True), shared_fleet.store.s3, shared_fleet.store.bucket
     object_key = contract.idempotency_key(identity_of(None, "lease"))
     async with http.post(first.url + CHAT, json=body, headers=key("lease")) as answer:
         await answer.content.readuntil(b"\n\n")
@@ -233,3 +234,31 @@ async def test_a_renewal_that_s3_did_without_saying_so_is_no_loss(
         rest = await answer.read()
     assert rest.endswith(b"data: [DONE]\n\n")
     assert parse(s3.get_object(Bucket=bucket, Key=object_key)["Body"].read()).state == DONE
+
+
+async def test_a_gateway_that_leaves_gives_its_answers_back_at_once(fleet: Any, http: aiohttp.ClientSession):
+    fleet.warm_model()
+    fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02")
+    leaving, other = fleet.gateway(**{contract.VAR_DRAIN_SECONDS: "0.1"}), fleet.gateway()
+    body = question(words(60), stream=True)
+    async with http.post(leaving.url + CHAT, json=body, headers=key("rolled")) as answer:
+        await answer.content.readuntil(b"\n\n")
+        leaving.process.send_signal(signal.SIGTERM)
+        assert b"[DONE]" not in await answer.read()
+    began = time.monotonic()
+    status, _, whole = await ask(http, other, body, "rolled")
+    assert (status, whole[-14:]) == (200, b"data: [DONE]\n\n")
+    assert time.monotonic() - began < 8, "it waited for the lease's end"
+    assert await asyncio.to_thread(leaving.process.wait, 20) == 0
+
+
+async def test_without_s3_requests_are_served_and_a_key_holds_for_the_gateway(fleet: Any, http: aiohttp.ClientSession):
+    fleet.warm_model()
+    node = fleet.launch()
+    gateway = fleet.gateway(**{contract.VAR_BUCKET: "there-is-no-such-bucket"})
+    status, _, answer = await ask(http, gateway, question("one two"), "s3-down")
+    made = node.generated_tokens()
+    assert (status, (await ask(http, gateway, question("one two"), "s3-down"))[2]) == (200, answer)
+    assert (await ask(http, gateway, question("other"), "s3-down"))[0] == 422
+    assert node.generated_tokens() == made
+    assert any("holds for this gateway alone" in line["event"] for line in gateway.lines())
