@@ -69,12 +69,20 @@ POINTERS_PREFIX = "pointers/"
 REPLACEMENTS_PREFIX = "replacements/"  # by group: nodes replaced for their health of late
 SERVICES_PREFIX = "services/"
 IDEMPOTENCY_PREFIX = "idempotency/"  # idempotency/<hash>: an answer that was given under an Idempotency-Key
-JOBS_PREFIX = "jobs/"  # jobs/<id>/result.json
+JOBS_PREFIX = "jobs/"  # jobs/<id>/result.json, and jobs/<id>/attempt.json: the last try, and why it failed
 
 
 def model_prefix(model: str, version: str) -> str:
     """Key prefix of one immutable model version, with its trailing slash."""
     return f"{MODELS_PREFIX}{model}/{version}/"
+
+
+def job_result_key(job_id: str) -> str:
+    return f"{JOBS_PREFIX}{job_id}/result.json"
+
+
+def job_attempt_key(job_id: str) -> str:
+    return f"{JOBS_PREFIX}{job_id}/attempt.json"
 
 
 def pointer_key(model: str) -> str:

@@ -20,6 +20,7 @@ class FleetOutputs:
     on_demand_group: str | None
     initial_nodes: int
     on_demand_base: int = 0
+    jobs_queue: str | None = None  # URL
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -98,4 +99,5 @@ def _fleet(model: str, fleet: Mapping[str, Any]) -> FleetOutputs:
         on_demand_group=fleet.get(contract.FLEET_ON_DEMAND_GROUP) or None,
         initial_nodes=int(fleet.get(contract.FLEET_INITIAL_NODES, 1)),
         on_demand_base=int(fleet.get(contract.FLEET_ON_DEMAND_BASE, 0)),
+        jobs_queue=fleet.get(contract.FLEET_JOBS_QUEUE) or None,
     )

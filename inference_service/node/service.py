@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -23,11 +24,13 @@ from inference_service.node.engines.choice import create_engine
 from inference_service.node.engines.watched import WatchedEngine
 from inference_service.node.hooks import LifecycleHooks
 from inference_service.node.interruption import read_signals, utc_now
+from inference_service.node.job_queue import JobQueue
+from inference_service.node.job_worker import JobWorker
 from inference_service.node.local_versions import LocalVersions
 from inference_service.node.metadata import Identity, InstanceMetadata, MetadataError
 from inference_service.node.readiness import NodeStatus
 from inference_service.node.replacement import Replacement
-from inference_service.node.settings import NodeSettings
+from inference_service.node.settings import GUARD_ACKNOWLEDGE, GUARD_DEDUPLICATION, NodeSettings
 from inference_service.node.token import NodeTokens
 from inference_service.node.warm_up import WarmUp
 from inference_service.node.watch import (
@@ -83,10 +86,23 @@ async def run(settings: NodeSettings, started: datetime) -> None:
             keep_terminating(worker, hooks, settings.heartbeat_seconds),
             follow_engine(worker, engine, replacement, settings.probe_seconds, settings.probe_timeout_seconds),
         ]
+        if settings.jobs_queue_url:
+            watchers.append(_job_worker(settings, status, engine, session, s3).run())
         if metadata:
             await _first_look(worker, metadata)
             watchers.append(follow_metadata(worker, metadata, settings.metadata_poll_seconds))
         await _live(worker, watchers)
+
+
+def _job_worker(
+    settings: NodeSettings, status: NodeStatus, engine: WatchedEngine, session: boto3.Session, s3: Any
+) -> JobWorker:
+    once = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=30)
+    sqs: Any = session.client("sqs", config=once)
+    off = settings.guards_off
+    url = str(settings.jobs_queue_url)
+    queue = JobQueue(sqs, s3, url, settings.bucket, deduplication=GUARD_DEDUPLICATION not in off)
+    return JobWorker(status, engine, queue, time.time, acknowledge_first=GUARD_ACKNOWLEDGE in off)
 
 
 def _tokens(settings: NodeSettings) -> NodeTokens | None:

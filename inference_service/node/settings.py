@@ -28,6 +28,10 @@ METADATA_ENDPOINT = "http://169.254.169.254"
 METADATA_ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"  # the AWS SDKs' own name
 
 
+GUARD_ACKNOWLEDGE = "acknowledge"  # jobs are deleted after their result is there
+GUARD_DEDUPLICATION = "deduplication"  # a result is written where none is
+
+
 @dataclass(frozen=True)
 class VllmSettings:
     """Options of `vllm serve` (https://docs.vllm.ai/en/stable/cli/serve.html); None leaves vLLM's own default."""
@@ -73,6 +77,8 @@ class NodeSettings:
     probe_timeout_seconds: float = 30.0  # long prompts of other answers come first
     load_timeout_seconds: float = 1800.0
     metadata_endpoint: str | None = METADATA_ENDPOINT
+    jobs_queue_url: str | None = None
+    guards_off: frozenset[str] = frozenset()
     node_token_parameter: str | None = None  # None only on loopback: whoever connects may ask
     vllm: VllmSettings = VllmSettings()
     stub: StubSettings = StubSettings()
@@ -109,6 +115,8 @@ def read_settings(environ: Mapping[str, str]) -> NodeSettings:
         "rebalance_reaction": given(contract.VAR_REBALANCE_REACTION, _reaction),
         "probe_seconds": given(contract.VAR_PROBE_SECONDS, interval),
         "probe_timeout_seconds": given(contract.VAR_PROBE_TIMEOUT_SECONDS, interval),
+        "jobs_queue_url": given(contract.VAR_JOBS_QUEUE_URL, str),
+        "guards_off": given(contract.VAR_GUARDS_OFF, lambda raw: frozenset(raw.split(","))),
         "node_token_parameter": given(contract.VAR_NODE_TOKEN_PARAMETER, str),
         "vllm": given(contract.VAR_VLLM, _vllm),
         "stub": _stub(reader),

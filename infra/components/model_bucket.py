@@ -12,6 +12,7 @@ from infra.components.private_bucket import PrivateBucket, PrivateBucketArgs
 from infra.policy_document import Condition, Statement, statement
 
 ANSWER_DAYS = 1  # that answers can be asked for again; S3 counts in whole days
+RESULT_DAYS = 7  # that results of jobs are kept
 NONCURRENT_DAYS = 30  # to undo a deletion or a pointer's change by hand
 
 
@@ -42,7 +43,7 @@ class ModelBucket(pulumi.ComponentResource):
             statements=pulumi.Output.from_input(pointers_by(args.promoters)),
             delete_with_stack=args.delete_with_stack,
             keep=args.keep,
-            passing={contract.IDEMPOTENCY_PREFIX: ANSWER_DAYS},
+            passing={contract.IDEMPOTENCY_PREFIX: ANSWER_DAYS, contract.JOBS_PREFIX: RESULT_DAYS},
         )
         bucket = PrivateBucket(name, bucket_args, child)
         aws.s3.BucketLogging(

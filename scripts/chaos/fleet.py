@@ -35,6 +35,8 @@ NODES, GATEWAYS, SLOTS = 6, 2, 8
 NODE_PORT, GATEWAY_PORT = 8000, 8080
 NOTICE_SECONDS = 15.0  # EC2's is 120: eight times faster
 DRAIN_SECONDS = 10
+VISIBILITY_SECONDS = 15  # of jobs; the program's is 60
+MOST_RECEIVES = 5
 TOKEN_SECONDS = 0.025
 BEGIN_SECONDS = 90.0
 WHO = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -50,6 +52,7 @@ class Fleet:
     session: boto3.Session
     guards_off: str = ""
     subnet: str = ""
+    jobs_url: str = ""
     ended: set[str] = field(default_factory=set)  # addresses of gateways that were struck
 
     def client(self, service: str) -> Any:
@@ -63,6 +66,9 @@ class Fleet:
     def build(self) -> None:
         """Bucket, model, role, network, and two groups."""
         self.client("s3").create_bucket(Bucket=BUCKET)
+        versioned = {"Status": "Enabled"}  # a result that is written twice shows
+        self.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=versioned)
+        self._queue()
         self.publish("v1")
         activate(self.store, MODEL, "v1")
         iam = self.client("iam")
@@ -76,6 +82,14 @@ class Fleet:
         self.subnet = made["Subnet"]["SubnetId"]
         self._group(contract.ROLE_GATEWAY, GATEWAYS, self._gateway_variables(), spot=False)
         self._group(contract.ROLE_NODE, NODES, self._node_variables(), spot=True)
+
+    def _queue(self) -> None:
+        sqs = self.client("sqs")
+        dead = sqs.create_queue(QueueName="jobs-dead")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MOST_RECEIVES})
+        attributes = {"VisibilityTimeout": str(VISIBILITY_SECONDS), "RedrivePolicy": redrive}
+        self.jobs_url = sqs.create_queue(QueueName="jobs", Attributes=attributes)["QueueUrl"]
 
     def publish(self, version: str) -> None:
         weights = self.root / f"{version}.gguf"
@@ -97,6 +111,7 @@ class Fleet:
             contract.VAR_MODEL: MODEL,
             contract.VAR_ENGINE: "stub",
             contract.VAR_SLOTS: str(SLOTS),
+            contract.VAR_JOBS_QUEUE_URL: self.jobs_url,
             contract.VAR_QUEUE: str(SLOTS),
             contract.VAR_LAUNCH_HOOK: lifecycle.LAUNCH_HOOK,
             contract.VAR_TERMINATE_HOOK: lifecycle.TERMINATE_HOOK,

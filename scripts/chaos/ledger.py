@@ -34,6 +34,7 @@ class Counts:
     """Sums over one scenario, or over all. Durations in seconds; None: nothing of that kind happened."""
 
     requests: int = 0
+    jobs: int = 0
     accepted: int = 0
     answered: int = 0
     refused: int = 0
@@ -50,10 +51,13 @@ class Counts:
     notice_to_gone_seconds: float | None = None
 
 
-def counts(entries: Sequence[Entry], resumed: int, unready: float | None = None, gone: float | None = None) -> Counts:
-    """Sum up one scenario."""
+def counts(
+    entries: Sequence[Entry], resumed: int, unready: float | None = None, gone: float | None = None, *, jobs: int = 0
+) -> Counts:
+    """Sum up one scenario; `jobs` of the entries are jobs."""
     return Counts(
-        requests=len(entries),
+        requests=len(entries) - jobs,
+        jobs=jobs,
         accepted=sum(each.accepted for each in entries),
         answered=sum(bool(each.answers) for each in entries),
         refused=sum(not each.accepted for each in entries),

@@ -12,7 +12,7 @@ from urllib.error import URLError
 import aiohttp
 
 from inference_service import contract
-from scripts.chaos import load, view
+from scripts.chaos import jobs, load, view
 from scripts.chaos.client import Asking
 from scripts.chaos.fleet import GATEWAYS, MODEL, NODES, Fleet, eventually
 from scripts.chaos.ledger import Counts, Entry, counts
@@ -54,10 +54,11 @@ def settle(fleet: Fleet) -> None:
 
 
 async def scenario(
-    fleet: Fleet, name: str, requests: int, seed: int, say: Callable[[str], None]
+    fleet: Fleet, name: str, requests: int, count: int, seed: int, say: Callable[[str], None]
 ) -> tuple[Counts, list[Entry]]:
-    """One of SCENARIOS under load."""
+    """One of SCENARIOS under load: so many requests, and `count` jobs."""
     made, watched = load.entries(name, requests, seed), Watched(fleet)
+    queued = load.entries(f"{name}-job", count, seed)
     strike, answered = Strike(fleet, random.Random(f"{seed} {name} strike")), 0
     await asyncio.to_thread(watched.look)
 
@@ -74,13 +75,15 @@ async def scenario(
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(load.run(asking, made, done))
+                group.create_task(asyncio.to_thread(jobs.send, fleet, queued))
                 group.create_task(_strike(strike, name))
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+    await asyncio.to_thread(jobs.collect, fleet, queued)
     await asyncio.to_thread(watched.look)
     resumed = sum((watched.resumed - before).values())
-    return counts(made, resumed, strike.unready, strike.gone), made
+    return counts([*made, *queued], resumed, strike.unready, strike.gone, jobs=count), made
 
 
 async def _strike(strike: Strike, name: str) -> None:

@@ -10,6 +10,7 @@ from scripts.options import JsonFlag
 
 def chaos(
     requests: Annotated[int, typer.Option(min=1, help="In all, split evenly over the scenarios.")] = 280,
+    jobs: Annotated[int | None, typer.Option(min=0, help="Beside them; default: 15 for 100 requests.")] = None,
     seed: Annotated[int, typer.Option(help="Chooses questions and victims.")] = 1,
     scenario: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")] = None,
     guards_off: Annotated[str, typer.Option(hidden=True, help="Tests: switch guards off and see the loss.")] = "",
@@ -46,11 +47,12 @@ def chaos(
             made = running(Path(folder), guards_off, shown.say)
             fleet = made.__enter__()
         try:
+            queued = shares(requests * 15 // 100 if jobs is None else jobs, names)
             for name, count in shares(requests, names).items():
                 with steps.step(name) as shown:
                     shown.say("waiting for a whole fleet")
                     settle(fleet)
-                    found[name], entries = asyncio.run(run_scenario(fleet, name, count, seed, shown.say))
+                    found[name], entries = asyncio.run(run_scenario(fleet, name, count, queued[name], seed, shown.say))
                     problems[name] = ledger.failures(found[name], 5.0, NOTICE_SECONDS + 5.0)
                     problems[name] += sorted({text for each in entries for text in each.unexpected})[:5]
                     shown.result = _in_short(found[name])
@@ -68,7 +70,8 @@ def chaos(
 
 
 def _in_short(found: Any) -> str:
-    return f"{found.answered} of {found.requests} answered, {found.lost} lost, {found.cut} cut, {found.resumed} resumed"
+    asked = found.requests + found.jobs
+    return f"{found.answered} of {asked} answered, {found.lost} lost, {found.cut} cut, {found.resumed} resumed"
 
 
 def _document(
@@ -86,7 +89,17 @@ def _document(
 def _table(found: dict[str, Any], total: Any) -> Any:
     from scripts import terminal
 
-    names = ("requests", "answered", "lost", "cut", "unexpected", "client_reconnects", "resumed", "text_mismatches")
+    names = (
+        "requests",
+        "jobs",
+        "answered",
+        "lost",
+        "cut",
+        "unexpected",
+        "client_reconnects",
+        "resumed",
+        "text_mismatches",
+    )
     rows = [
         [title, *(str(getattr(each, name)) for name in names), f"{each.longest_gap_seconds:.2f}"]
         for title, each in [*found.items(), ("all", total)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-REQUESTS = 2000
+REQUESTS, JOBS = 2000, 300
 
 pytestmark = [pytest.mark.journey, pytest.mark.failures]
 
@@ -20,11 +20,11 @@ def chaos(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.timeout(1200)
 def test_nothing_is_lost_whatever_strikes() -> None:
-    done = chaos("--requests", str(REQUESTS), "--seed", "1")
+    done = chaos("--requests", str(REQUESTS), "--jobs", str(JOBS), "--seed", "1")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     total = document["totals"]
-    assert (total["requests"], total["answered"]) == (REQUESTS, REQUESTS)
+    assert (total["requests"], total["jobs"], total["answered"]) == (REQUESTS, JOBS, REQUESTS + JOBS)
     zero = ("lost", "duplicated", "cut", "unexpected", "text_mismatches")
     assert [total[name] for name in zero] == [0] * len(zero)
     assert total["resumed"] > 0, "no stream was struck: this run proves nothing"
@@ -39,6 +39,14 @@ def test_without_resume_streams_are_cut() -> None:
     assert done.returncode == 1
     assert json.loads(done.stdout)["totals"]["cut"] > 0
     assert "third-lost: cut is" in done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_jobs_that_are_acknowledged_before_their_result_are_lost_with_their_nodes() -> None:
+    done = chaos("--requests", "20", "--jobs", "60", "--scenario", "third-lost", "--guards-off", "acknowledge")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["totals"]["lost"] > 0
+    assert "third-lost: lost is" in done.stderr
 
 
 def test_an_unknown_scenario_is_refused_with_the_known_ones() -> None:

@@ -1,0 +1,49 @@
+"""Jobs beside the clients' requests: sent before something strikes, and each result looked at in all its versions."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from inference_service import contract
+from inference_service.jobs import Job
+from scripts.chaos.fleet import BUCKET, MODEL, Fleet
+from scripts.chaos.ledger import Entry
+from scripts.job_batches import packed
+
+PATIENCE_SECONDS = 90.0  # from the end of the load; a lost node's job comes back after the queue's 15 s
+LOOK_SECONDS = 0.5
+
+
+def send(fleet: Fleet, entries: Sequence[Entry]) -> None:
+    """Queue one job for each entry; what SQS has taken is accepted."""
+    queued = [Job(each.key, MODEL, {"messages": [{"role": "user", "content": each.expected}]}) for each in entries]
+    for part in packed([job.to_message() for job in queued]):
+        listed = [{"Id": str(place), "MessageBody": text} for place, text in enumerate(part)]
+        fleet.client("sqs").send_message_batch(QueueUrl=fleet.jobs_url, Entries=listed)
+    for each in entries:
+        each.accepted = True
+
+
+def collect(fleet: Fleet, entries: Sequence[Entry]) -> None:
+    """Wait for the results; every version of one is an effect."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    known = {contract.job_result_key(each.key): each for each in entries}
+    while time.monotonic() < until and known.keys() - {each["Key"] for each in _versions(fleet)}:
+        time.sleep(LOOK_SECONDS)
+    for version in _versions(fleet) if entries else []:
+        if entry := known.get(version["Key"]):
+            entry.answers.append(_text(fleet, version))
+
+
+def _versions(fleet: Fleet) -> list[dict[str, Any]]:
+    pages = (
+        fleet.client("s3").get_paginator("list_object_versions").paginate(Bucket=BUCKET, Prefix=contract.JOBS_PREFIX)
+    )
+    return [each for page in pages for each in page.get("Versions", [])]
+
+
+def _text(fleet: Fleet, version: dict[str, Any]) -> str:
+    found = fleet.client("s3").get_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])
+    document = json.load(found["Body"])
+    return str(document["response"]["choices"][0]["message"]["content"] if document["response"] else document)
