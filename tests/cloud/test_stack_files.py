@@ -25,6 +25,7 @@ CHANGES: dict[str, Any] = {
     "gateway_drain_seconds": 31,
     "longest_wait_seconds": 300,
     "node_drain_seconds": 50,
+    "rebalance_reaction": "stop_admitting",
     "poll_seconds": {"pointer": 7, "metadata": 3, "discovery": 20, "readiness": 2},
     "log_retention_days": 7,
     "alarm_email": "ops@example.com",
@@ -45,6 +46,7 @@ MODEL_CHANGES: dict[str, Any] = {
 # Changed elsewhere here, or not in place: they replace subnets, listeners or the fleet, or are about the end.
 OTHERS = {"models", "zones", "vpc_cidr", "vpc_id", "subnet_ids", "egress", "certificate_arn", "gateway_port"}
 OTHERS |= {"customer_managed_keys", "deletion_protection", "region", "environment", "allowed_account_ids"}
+OTHERS |= {"connection", "ssh_key_name", "ssh_security_group_id"}
 MODEL_OTHERS = {"name", "engine", "gpu_memory_gib", "instance_types", "image_parameter", "vllm"}
 
 
