@@ -10,6 +10,7 @@ from localcloud.provider.not_found import is_not_found
 from localcloud.provider.resource import AutoName, Aws, Handler, camel, names, pascal
 from localcloud.provider.values import Properties
 
+MOST_ATTEMPTS = 10  # to end a bucket that fills again
 PAGE = 1000  # the most that DeleteObjects takes
 
 
@@ -50,9 +51,21 @@ class Bucket(Handler):
         }
 
     def delete(self, aws: Aws, id_: str, known: Properties) -> None:
-        if known.get("forceDestroy"):
-            delete_versions(aws.client("s3"), id_, "")
-        aws.client("s3").delete_bucket(Bucket=id_)
+        """More may come while a bucket is emptied, such as logs that are still delivered: then it is emptied again.
+
+        As the provider does: resourceBucketDelete in internal/service/s3/bucket.go of hashicorp/terraform-provider-aws.
+        """
+        s3 = aws.client("s3")
+        for attempt in range(MOST_ATTEMPTS):
+            if known.get("forceDestroy"):
+                delete_versions(s3, id_, "")
+            try:
+                s3.delete_bucket(Bucket=id_)
+                return
+            except ClientError as error:
+                again = known.get("forceDestroy") and attempt + 1 < MOST_ATTEMPTS
+                if error.response["Error"]["Code"] != "BucketNotEmpty" or not again:
+                    raise
 
 
 def delete_versions(s3: Any, bucket: str, prefix: str, key: str | None = None) -> None:
