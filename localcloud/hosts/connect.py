@@ -15,7 +15,9 @@ CONNECT_SECONDS = 10.0
 def main(namespace: str, host: str, port: str) -> int:
     try:
         enter(FOLDER / Path(namespace).name)
-        made = socket.create_connection((host, int(port)), CONNECT_SECONDS)
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.settimeout(CONNECT_SECONDS)
+        made.connect((host, int(port)))
     except OSError as error:
         print(f"{host} port {port}, in the network of the local cloud's hosts: {error}", file=sys.stderr)
         return 1

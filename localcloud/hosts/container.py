@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,9 +83,9 @@ class Container:
         for each in self.cgroups():
             (each / "cgroup.procs").write_text(str(os.getpid()))
 
-    def init(self, nspawn: int) -> int | None:
-        """Its process 1, once systemd listens in it; None before and after. `nspawn` is systemd-nspawn's process."""
-        return next((pid for pid in _below(nspawn) if _is_init(pid)), None)
+    def init(self) -> int | None:
+        """Its process 1, once systemd listens in it; None before and after."""
+        return next((pid for pid in _processes(self.cgroups()[0]) if _is_init(pid)), None)
 
     def kill(self) -> None:
         """All that runs in it, at once, and wait for it."""
@@ -156,13 +156,3 @@ def _is_init(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return _is_first(pid) and (Path(f"/proc/{pid}/root") / SYSTEMD_LISTENS).exists()
     return False
-
-
-def _below(pid: int) -> Iterator[int]:
-    rest = [pid]
-    while rest:
-        one, children = rest.pop(), list[int]()
-        with contextlib.suppress(OSError):
-            children = list(map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split()))
-        yield from children
-        rest += children

@@ -64,7 +64,6 @@ class HostMachine:
         )
         self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._nspawn: asyncio.subprocess.Process | None = None
         self._log = structlog.get_logger().bind(instance=instance.instance_id)
 
     def start(self) -> None:
@@ -131,7 +130,7 @@ class HostMachine:
             tie()
 
         with (self._folder / "stdout.log").open("ab") as log:
-            nspawn = self._nspawn = await asyncio.create_subprocess_exec(
+            nspawn = await asyncio.create_subprocess_exec(
                 *self._container.command(),
                 cwd="/",
                 env=environment(self._site.base),
@@ -161,8 +160,7 @@ class HostMachine:
             await asyncio.wait([ended], timeout=GONE_SECONDS)
 
     def _signal(self, number: int) -> None:
-        init = self._container.init(self._nspawn.pid) if self._nspawn and self._nspawn.returncode is None else None
-        if init:
+        if init := self._container.init():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(init, number)
 

@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.hosts.container import REBOOT, Container, environment
+from localcloud.hosts.container import REBOOT, Container, environment, hierarchies
+from localcloud.hosts.leftovers import mounts_below
+from localcloud.hosts.network import connections_of, key_of, namespaces_of
+from localcloud.places import Places
+from localcloud.processes import marked
+from tests.scratch_checkout import eventually
 
 BOOT_SECONDS = 30.0
 
@@ -70,10 +75,49 @@ class Host:
         assert self.nspawn is not None
         deadline = time.monotonic() + BOOT_SECONDS
         while time.monotonic() < deadline and self.nspawn.poll() is None:
-            if init := self.container.init(self.nspawn.pid):
+            if init := self.container.init():
                 return init
             time.sleep(0.05)
         raise AssertionError(self.console.read_text()[-3000:])
+
+
+@dataclass(frozen=True)
+class CloudsHost:
+    """A host of a local cloud, which boots and ends it: looked into from outside."""
+
+    container: Container
+
+    @classmethod
+    def of(cls, root: Path, instance_id: str) -> "CloudsHost":
+        """The host of an instance of the checkout at `root`."""
+        places = Places.of(root)
+        folder = places.instances / instance_id / "data"
+        return cls(Container(key_of(places.folder), instance_id, folder, lower="", hostname=""))
+
+    def init(self) -> int | None:
+        return self.container.init()
+
+    def run(self, *command: str, seconds: float = 60) -> str:
+        """What a command in it prints, as root, in its own network."""
+        init = eventually(self.init, "a host that runs", BOOT_SECONDS)
+        words = [*entering(init), f"--net=/proc/{init}/ns/net", *command]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+        return done.stdout
+
+    def settled(self) -> "CloudsHost":
+        """Once systemd says that it has started, or has with failed units."""
+        self.run("sh", "-c", "systemctl is-system-running --wait || true")
+        return self
+
+
+def left(root: Path) -> list[str]:
+    """What is there of the hosts of the checkout at `root`: processes, mounts, namespaces, cgroups, sockets of ssh."""
+    folder = Places.of(root).folder
+    key = key_of(folder)
+    found = [*namespaces_of(key), *mounts_below(folder), *(each for each in [connections_of(key)] if each.exists())]
+    found += [each / key for each in hierarchies() if (each / key).exists()]
+    return [*map(str, found), *(f"process {each.pid}" for each in marked(folder))]
 
 
 def entering(init: int) -> list[str]:

@@ -1,0 +1,195 @@
+"""The whole path with instances as hosts: up, rollout, faults, Ansible over ssh, down. One gateway and three nodes.
+
+The real CLI, user data, playbooks, systemd, engine and model, in one copy of the repository. Each test leaves three
+nodes on the active version.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from inference_service import contract
+from localcloud import control
+from localcloud.hosts.tools import missing_tools
+from localcloud.places import Places
+from tests.journeys.steady_load import SteadyLoad
+from tests.local_fleet import LocalFleet
+from tests.nodes.host import CloudsHost, left
+from tests.nodes.test_first_boot_on_a_host import recap
+from tests.scratch_checkout import ROOT, eventually, scratch_checkout
+
+NODES = 3
+soon = partial(eventually, seconds=180)
+
+pytestmark = [pytest.mark.nodes, pytest.mark.timeout(400)]
+
+TOOLS = ROOT / "build" / "ansible" / "bin"
+UNIT = "etc/systemd/system/warmfleet-node.service"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFleet]:
+    if lacks := missing_tools():
+        pytest.skip("; ".join(lacks))
+    folder = tmp_path_factory.mktemp("fleet")
+    checkout = scratch_checkout(folder / "warmfleet", os.environ)
+    try:
+        facts = json.loads(checkout.warmfleet("up", "--nodes", "hosts", "--json").stdout)
+        assert facts["answer"]["text"].strip()
+        made = LocalFleet(checkout, facts["model"], facts["gateway_url"], facts["api_key"], folder)
+        made.scale(NODES)
+        soon(lambda: made.all_serve(facts["version"]), "three warm nodes")
+        yield made
+    finally:
+        control.stop(checkout.root, report=print)
+    assert left(checkout.root) == []
+
+
+def host(fleet: LocalFleet, instance_id: str) -> CloudsHost:
+    return CloudsHost.of(fleet.checkout.root, instance_id)
+
+
+def present(fleet: LocalFleet) -> str:
+    return str(fleet.pointer()["current"])
+
+
+def inits(fleet: LocalFleet) -> dict[str, int | None]:
+    return {each: host(fleet, each).init() for each in fleet.reports()}
+
+
+def untouched(fleet: LocalFleet, before: dict[str, dict[str, Any]], *, but: str | None = None) -> bool:
+    """Whether every node but one is the process that it was, and has gone on answering."""
+    after = fleet.reports()
+    same = [each for each in before if each != but]
+    return all(
+        after[each]["pid"] == before[each]["pid"] and after[each]["answered"] >= before[each]["answered"]
+        for each in same
+    )
+
+
+def test_up_again_changes_nothing_and_asks_again(fleet: LocalFleet) -> None:
+    before = inits(fleet)
+    facts = json.loads(fleet.checkout.warmfleet("up", "--json").stdout)  # without --nodes: as it is
+    assert facts["answer"]["text"].strip()
+    assert facts["changed"] is False
+    assert inits(fleet) == before
+    refused = fleet.checkout.warmfleet("up", "--nodes", "processes", check=False)
+    assert refused.returncode == 64
+    assert "runs with instances as hosts, not processes; first: warmfleet down" in refused.stderr
+
+
+def test_playbooks_over_ssh_repair_one_host_and_change_nothing_the_second_time(fleet: LocalFleet) -> None:
+    if not TOOLS.is_dir():
+        pytest.skip("Ansible's own environment is not there; run: make build/ansible/ready")
+    altered, *others = sorted(fleet.reports())
+    unit = host(fleet, altered).container.root / UNIT
+    right = unit.read_text()
+    unit.write_text(right.replace("NoNewPrivileges=yes\n", ""))
+    (gateway,) = {*fleet_instances(fleet)} - {altered, *others}
+    with SteadyLoad(fleet.url, fleet.model, fleet.key) as load:
+        first = site(fleet)
+        second = site(fleet)
+    assert {each: recap(first, each)["failed"] for each in (altered, *others)} == dict.fromkeys((altered, *others), 0)
+    assert recap(first, altered)["changed"] > 0
+    assert unit.read_text() == right
+    for each in (altered, *others, gateway):
+        counts = recap(second, each)
+        assert (counts["changed"], counts["failed"], counts["unreachable"]) == (0, 0, 0), second
+    assert load.failed == []
+    assert fleet.all_serve(present(fleet))
+
+
+def fleet_instances(fleet: LocalFleet) -> list[str]:
+    found = fleet.client("ec2").describe_instances(
+        Filters=[
+            {"Name": "instance-state-name", "Values": ["running"]},
+            {"Name": "tag-key", "Values": [contract.TAG_ROLE]},
+        ]
+    )
+    return [each["InstanceId"] for reservation in found["Reservations"] for each in reservation["Instances"]]
+
+
+def site(fleet: LocalFleet) -> str:
+    """`site.yml` as an operator types it in a shell that did `warmfleet env`."""
+    line = 'eval "$(.venv/bin/warmfleet env)" && cd ansible && exec ansible-playbook site.yml'
+    environ = dict(fleet.checkout.environ) | {"ANSIBLE_NOCOLOR": "1", "HOME": str(fleet.folder), "LC_ALL": "C.UTF-8"}
+    environ["PATH"] = f"{TOOLS}{os.pathsep}{environ['PATH']}"
+    return fleet.checkout.run("bash", "-euc", line, environ=environ, check=False).stdout
+
+
+def test_a_rebooted_node_serves_again(fleet: LocalFleet) -> None:
+    node = sorted(fleet.reports())[0]
+    before = host(fleet, node).init()
+    host(fleet, node).run("systemd-run", "--no-block", "systemctl", "reboot")
+    soon(lambda: host(fleet, node).init() not in (None, before), "another process 1")
+    soon(lambda: fleet.all_serve(present(fleet)), "three nodes, one of them rebooted")
+    assert node in fleet.reports()
+
+
+def test_a_killed_service_is_started_again_and_ready_again(fleet: LocalFleet) -> None:
+    node = sorted(fleet.reports())[0]
+    before = fleet.reports()[node]["pid"]
+    host(fleet, node).run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "warmfleet-node.service")
+
+    def again() -> bool:
+        return fleet.reports().get(node, {}).get("pid", before) != before and fleet.all_serve(present(fleet))
+
+    soon(again, "the service with another process")
+    assert host(fleet, node).run("systemctl", "show", "-p", "NRestarts", "warmfleet-node.service") == "NRestarts=1\n"
+
+
+def test_a_corrupt_file_is_named_and_no_host_leaves_service(fleet: LocalFleet) -> None:
+    active, before = fleet.pointer(), fleet.reports()
+    fleet.publish("corrupt")
+    s3 = fleet.client("s3")
+    bucket = next(each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("models"))
+    s3.put_object(Bucket=bucket, Key=contract.model_prefix(fleet.model, "corrupt") + "NOTICE", Body=b"CORRUPT")
+    done = fleet.activate("corrupt")
+    assert done.returncode == 1
+    assert any(f"{each} cannot serve corrupt: NOTICE differs from its manifest" in done.stderr for each in before)
+    assert fleet.pointer() == active
+    assert fleet.all_serve(active["current"])
+    assert untouched(fleet, before)
+
+
+def test_a_failing_canary_is_restored_and_the_other_hosts_are_untouched(fleet: LocalFleet) -> None:
+    active, before, booted = fleet.pointer(), fleet.reports(), inits(fleet)
+    fleet.publish("unloadable", weights=b"GGUF" + bytes(4096))
+    with SteadyLoad(fleet.url, fleet.model, fleet.key) as load:
+        done = fleet.activate("unloadable")
+    assert (done.returncode, load.failed) == (1, [])
+    (canary,) = [each for each in before if f"{each} cannot serve unloadable: " in done.stderr]
+    assert fleet.pointer() == active
+    assert fleet.all_serve(active["current"])
+    assert untouched(fleet, before, but=canary)
+    assert inits(fleet) == booted
+
+
+def test_a_spot_notice_drains_a_host_in_time_and_another_takes_its_place(fleet: LocalFleet) -> None:
+    node = sorted(fleet.reports())[0]
+    state = control.running(fleet.checkout.root)
+    assert state
+    body = json.dumps({"instance_id": node, "notice_seconds": 40}).encode()
+    with SteadyLoad(fleet.url, fleet.model, fleet.key) as load:
+        with urlopen(Request(f"{state.endpoint_url}/_local/spot/interrupt", body), timeout=10) as answer:
+            assert answer.status == 200
+        soon(lambda: fleet.reports().get(node, {}).get("state") != contract.STATE_READY, "the end of its service")
+        soon(lambda: not host(fleet, node).container.folder.exists(), "the end of its host")
+        said = (Places.of(fleet.checkout.root).instances / node / "stdout.log").read_text()
+        soon(lambda: fleet.all_serve(present(fleet)), "another node in its place")
+    assert load.failed == []
+    assert "warmfleet-node.service: Main process exited" not in said  # drained and stopped, not killed
+    assert node not in fleet.reports()
+
+
+def test_down_leaves_nothing_of_hosts(fleet: LocalFleet) -> None:
+    """The last one: afterwards nothing runs."""
+    assert left(fleet.checkout.root) != []
+    fleet.checkout.warmfleet("down")
+    assert left(fleet.checkout.root) == []
+    assert not (fleet.checkout.root / ".warmfleet").exists()
