@@ -175,12 +175,14 @@ def test_a_spot_notice_drains_a_host_in_time_and_another_takes_its_place(fleet: 
     state = control.running(fleet.checkout.root)
     assert state
     body = json.dumps({"instance_id": node, "notice_seconds": 40}).encode()
+    console = Places.of(fleet.checkout.root).instances / node / "stdout.log"
+    told = len(console.read_text())
     with SteadyLoad(fleet.url, fleet.model, fleet.key) as load:
         with urlopen(Request(f"{state.endpoint_url}/_local/spot/interrupt", body), timeout=10) as answer:
             assert answer.status == 200
         soon(lambda: fleet.reports().get(node, {}).get("state") != contract.STATE_READY, "the end of its service")
         soon(lambda: not host(fleet, node).container.folder.exists(), "the end of its host")
-        said = (Places.of(fleet.checkout.root).instances / node / "stdout.log").read_text()
+        said = console.read_text()[told:]
         soon(lambda: fleet.all_serve(present(fleet)), "another node in its place")
     assert load.failed == []
     assert "warmfleet-node.service: Main process exited" not in said  # drained and stopped, not killed
