@@ -53,7 +53,7 @@ class Checkout:
 def scratch_checkout(folder: Path, base: Mapping[str, str]) -> Checkout:
     """Copy the repository's files, as they are now, to `folder`, with their .venv and service bundle."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        ["git", "-c", f"safe.directory={ROOT}", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
         capture_output=True,
         text=True,
