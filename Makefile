@@ -23,7 +23,7 @@ test-failures: .venv/ready cli bundle ## drive `make up` into trouble: altered w
 test-cloud: .venv/ready cli bundle ## every stack file through the real CLI on the local cloud, from preview to destroy
 	.venv/bin/pytest -m cloud
 
-test-nodes: .venv/ready bundle ## the playbooks on real systemd hosts; needs root, systemd-nspawn and mmdebstrap
+test-nodes: .venv/ready cli bundle ## the playbooks on real systemd hosts; needs root, systemd-nspawn and mmdebstrap
 	.venv/bin/pytest tests/nodes -m nodes -p no:cacheprovider
 
 audit: .venv/ready cli bundle build/audit/ready ## what scanners find in the four stacks, and the controls that prod keeps, beside what is accepted with a reason
