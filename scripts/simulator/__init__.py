@@ -1,0 +1,1 @@
+"""Replays load and spot traces against scaling policies: `warmfleet simulate`. Simulated: nothing here calls AWS."""
