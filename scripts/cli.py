@@ -21,6 +21,7 @@ from scripts.commands.drift import drift
 from scripts.commands.env import env
 from scripts.commands.logs import logs
 from scripts.commands.preview import preview
+from scripts.commands.simulate import expand, simulate
 from scripts.commands.status import status
 from scripts.commands.up import up
 from scripts.exit_codes import FAILED, INTERRUPTED, OK, USAGE, CommandError
@@ -33,7 +34,7 @@ Exit codes: 0 ok, 1 failed, 2 a finding, 64 wrong usage or unreadable input."""
 def build_app() -> typer.Typer:
     """The command with its subcommands."""
     app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    for command in (up, down, env, status, ask, logs, doctor, preview, check, cost, drift, chaos):
+    for command in (up, down, env, status, ask, logs, doctor, preview, check, cost, drift, chaos, simulate):
         app.command()(command)
     app.add_typer(models.app, name="models")
     app.add_typer(jobs.app, name="jobs")
@@ -54,7 +55,11 @@ def run(arguments: list[str]) -> int:
     from scripts.terminal import say_error
 
     try:
-        code = build_app()(arguments, prog_name="warmfleet", standalone_mode=False)
+        code = build_app()(
+            expand(arguments) if arguments[:1] == ["simulate"] else arguments,
+            prog_name="warmfleet",
+            standalone_mode=False,
+        )
     except UsageError as error:
         _show_usage(error)
         return USAGE

@@ -51,9 +51,10 @@ def _kept(offered: Floats, replicas: int, wait_seconds: float) -> float:
     return float(offered[waited <= wait_seconds].sum() / max(offered.sum(), 1e-12))
 
 
-def static_fleet_usd(scene: Scene) -> float:
+def static_usd(scene: Scene, replicas: int) -> float:
+    """What that fleet costs over the scored part."""
     hours = (scene.steps - scene.first_scored) * STEP_SECONDS / 3600
-    return static_fleet_replicas(scene) * scene.on_demand_usd_per_hour * hours
+    return replicas * scene.on_demand_usd_per_hour * hours
 
 
 def score(policy: str, run: Run, static_usd: float) -> Score:

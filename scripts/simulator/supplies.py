@@ -24,8 +24,9 @@ class Supply:
     domain: str
 
 
-def read_supply(source: str, scale: float, seconds: float, seed: int) -> Supply:
-    """Capacity of one zone; probes up to N nodes are multiplied by `scale`, events as well.
+def read_supply(source: str, zone_replicas: int, seconds: float, seed: int) -> Supply:
+    """Capacity of one zone. Files tell how many of the most that was probed a zone gave; that share of
+    `zone_replicas` is what it gives here, rounded down, whether the probe was for 1, 4 or 16 nodes.
 
     `model:HOURS_UP,HOURS_DOWN,MOST` draws exponential times up and down. Raises TraceError naming file, line and
     remedy.
@@ -39,7 +40,8 @@ def read_supply(source: str, scale: float, seconds: float, seed: int) -> Supply:
     if not text:
         raise TraceError(path, "the file is empty", REMEDY)
     series = _probes(path, text) if text.startswith("{") else _events(path, text.splitlines())
-    return Supply(Series(series.name, series.step_seconds, np.floor(series.values * scale)), _region(path))
+    share = series.values / max(float(series.values.max()), 1e-12)
+    return Supply(Series(series.name, series.step_seconds, np.floor(share * zone_replicas + 1e-9)), _region(path))
 
 
 def _region(path: Path) -> str:

@@ -58,7 +58,7 @@ class Scene:
         requests = np.random.default_rng([self.seed, 1]).poisson(rate * STEP_SECONDS * REQUESTS_PER_REPLICA_SECOND)
         return np.asarray(requests / REQUESTS_PER_REPLICA_SECOND, dtype=np.float64)
 
-    def groups(self, offered: Floats) -> list[Group]:
+    def groups(self) -> list[Group]:
         prices = self.spot_usd_per_hour or (0.41 * self.on_demand_usd_per_hour,) * len(self.supplies)
         zones = [
             (supply.capacity.name, prices[i], supply.capacity.at_steps(STEP_SECONDS, self.steps).astype(int).tolist())
@@ -114,7 +114,7 @@ class Run:
 def simulate(scene: Scene, policy: Policy, progress: Callable[[float], None] = lambda share: None) -> Run:
     """Replay the scene once. Same scene, same policy: same run."""
     offered = scene.offered()
-    groups = scene.groups(offered)
+    groups = scene.groups()
     world = _World(scene, policy, groups, scene.limits(offered), offered.tolist())
     world.start_warm()
     for index in range(scene.steps):

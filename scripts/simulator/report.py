@@ -1,0 +1,64 @@
+"""The outcome of `warmfleet simulate` as a table and as JSON."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from scripts import terminal
+from scripts.simulator.score import TOKENS_PER_REPLICA_SECOND, Score
+from scripts.simulator.world import STEP_SECONDS, Scene
+
+CLAIRVOYANT = "clairvoyant"
+
+
+def document(scene: Scene, scores: list[Score], static_replicas: int, bound: float | None) -> dict[str, Any]:
+    """What `--json` prints. `cost` is relative to the static fleet; the bound keeps the promise exactly, by
+    construction.
+    """
+    policies: list[dict[str, Any]] = [asdict(score) for score in scores]
+    if bound is not None:
+        policies.append({"policy": CLAIRVOYANT, "slo": scene.promise.share, "cost": bound})
+    return {
+        "load": scene.load.name,
+        "spot": [supply.capacity.name for supply in scene.supplies],
+        "gaps": list(scene.load.gaps),
+        "mean_replicas": scene.mean_replicas,
+        "warm_up_seconds": scene.warm_up_seconds,
+        "slo_wait_seconds": scene.promise.wait_seconds,
+        "slo": scene.promise.share,
+        "seed": scene.seed,
+        "scored_days": round((scene.steps - scene.first_scored) * STEP_SECONDS / 86_400, 3),
+        "static_fleet_replicas": static_replicas,
+        "tokens_per_replica_second": TOKENS_PER_REPLICA_SECOND,
+        "policies": policies,
+    }
+
+
+def table(scene: Scene, scores: list[Score], bound: float | None) -> Table:
+    rows = [
+        [
+            one.policy,
+            f"{one.cost:.3f}",
+            f"{100 * one.slo:.2f}{'' if one.slo >= scene.promise.share else ' !'}",
+            f"{one.wait_p50_seconds:.0f} / {one.wait_p95_seconds:.0f} / {one.wait_p99_seconds:.0f}",
+            f"{100 * one.dropped:.2f}",
+            str(one.launches),
+            f"{one.warm_up_usd:.0f}",
+            f"{one.usd_per_million_tokens:.3f}",
+        ]
+        for one in scores
+    ]
+    if bound is not None:
+        rows.append([CLAIRVOYANT, f"{bound:.3f}", f"{100 * scene.promise.share:.2f}", "", "", "", "", ""])
+    columns = ("policy", "cost", "SLO %", "wait p50/95/99 s", "dropped %", "launches", "warm-up $", "$/M tokens")
+    return terminal.table(*columns, rows=rows)
+
+
+def headline(scene: Scene, static_replicas: int) -> str:
+    days = (scene.steps - scene.first_scored) * STEP_SECONDS / 86_400
+    promise = f"{100 * scene.promise.share:g} % within {scene.promise.wait_seconds:g} s"
+    return (
+        f"{days:.1f} days scored; cost beside {static_replicas} on-demand replicas, always on, which keep {promise}; "
+        f"! misses it; $/M tokens at {TOKENS_PER_REPLICA_SECOND:.0f} tokens/s a replica"
+    )
