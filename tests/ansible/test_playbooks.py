@@ -12,26 +12,10 @@ import yaml
 
 from inference_service import contract
 from localcloud.aws.in_process import LocalAws, local_aws
-from localcloud.environment import without_outside
 from scripts import ansible_names
+from tests.ansible.programs import ANSIBLE, NEEDS, ROLES, TOOLS, run
 
-ROOT = Path(__file__).parents[2]
-ANSIBLE = ROOT / "ansible"
-TOOLS = ROOT / "build" / "ansible" / "bin"
-ROLES = sorted(path.name for path in (ANSIBLE / "roles").iterdir())
-
-pytestmark = pytest.mark.skipif(
-    not TOOLS.is_dir(), reason="Ansible's own environment is not there; run: make build/ansible/ready"
-)
-
-
-def run(folder: Path, *command: str, **more: str) -> "subprocess.CompletedProcess[str]":
-    """One of Ansible's programs, in ansible/, writing to `folder` alone."""
-    own = {"HOME": str(folder), "ANSIBLE_HOME": str(folder / "ansible"), "ANSIBLE_NOCOLOR": "1", "NO_COLOR": "1"}
-    own |= {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
-    environ = without_outside(os.environ) | own | more
-    line = [str(TOOLS / command[0]), *command[1:]]
-    return subprocess.run(line, cwd=ANSIBLE, env=environ, capture_output=True, text=True, timeout=100, check=False)
+pytestmark = NEEDS
 
 
 def test_ansible_lint_finds_nothing(tmp_path: Path) -> None:

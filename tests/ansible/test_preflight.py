@@ -1,0 +1,66 @@
+"""Whatever is wrong with a play's variables is said at once, by the first tasks of each playbook that changes hosts."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.ansible.programs import ANSIBLE, NEEDS, ROLES, TOOLS, run
+
+pytestmark = NEEDS
+
+
+def refused(folder: Path, variables: dict[str, object]) -> str:
+    """The sentence with which a play on this machine ends that is given these variables."""
+    given = {"ansible_python_interpreter": str(TOOLS / "python"), **variables}
+    command = ["-i", "localhost,", "-c", "local", "boot.yml", "-e", json.dumps(given)]
+    done = run(folder, "ansible-playbook", *command)
+    assert done.returncode != 0
+    assert "Install the service" not in done.stdout  # nor any other task that changes something
+    (said,) = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("[ERROR]: Task failed")]
+    return said
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    said = refused(
+        tmp_path,
+        {
+            "service_role": "nodes",
+            "service_statee": "stopped",
+            "gateway_restarts": [4],
+            "warmfleet_baking": "perhaps",
+            "warmfleet_bakng": True,
+        },
+    )
+    for each in (
+        "service_statee is a variable that no role knows",
+        "warmfleet_bakng is a variable that no role knows",
+        "value of service_role must be one of: node, gateway, got: nodes",
+        "argument 'gateway_restarts' is of type list and we were unable to convert to int",
+        "argument 'warmfleet_baking' is of type str and we were unable to convert to bool",
+        "nothing has been changed",
+    ):
+        assert each in said
+
+
+@pytest.mark.parametrize("variables", [{}, {"service_home": "/srv", "warmfleet_baking": True, "ready_seconds": 1}])
+def test_what_the_roles_know_and_what_is_not_theirs_gets_to_the_roles(
+    tmp_path: Path, variables: dict[str, object]
+) -> None:
+    given = {"ansible_python_interpreter": str(TOOLS / "python"), "service_role": "node", **variables}
+    command = ["-i", "localhost,", "-c", "local", "--check", "boot.yml", "-e", json.dumps(given)]
+    done = run(tmp_path, "ansible-playbook", *command)
+    assert "missing required arguments: service_version" in done.stdout  # the role's own word
+
+
+def test_preflight_knows_every_role() -> None:
+    (known, _) = yaml.safe_load((ANSIBLE / "tasks" / "preflight.yml").read_text())
+    assert known["vars"]["__preflight_roles"] == ROLES
+
+
+@pytest.mark.parametrize("playbook", ["boot.yml", "site.yml"])
+def test_preflight_is_the_first_that_a_play_does(playbook: str) -> None:
+    plays = yaml.safe_load((ANSIBLE / playbook).read_text())
+    (configuring,) = [play for play in plays if "pre_tasks" in play]
+    assert configuring["pre_tasks"][0]["ansible.builtin.import_tasks"] == "tasks/preflight.yml"
