@@ -19,7 +19,7 @@ END
 metadata=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}
 s3=${AWS_ENDPOINT_URL:-https://s3.$WARMFLEET_REGION.amazonaws.com}
 bundle=@{home}/bundles/$WARMFLEET_SERVICE_VERSION
-wanted="@{role} ${WARMFLEET_ENGINE:-none} $WARMFLEET_SERVICE_VERSION"
+wanted="@{role} ${WARMFLEET_ENGINE:-none} $WARMFLEET_SERVICE_VERSION $WARMFLEET_CONNECTION"
 
 # What curl must keep secret reaches it through its standard input: command lines can be read by every user.
 imds() {
@@ -61,10 +61,10 @@ END
     (cd "$bundle/ansible" && HOME=$work PYTHONPATH=$work/converge ANSIBLE_HOME=$work/ansible ANSIBLE_NOCOLOR=1 \
         @{python} -m ansible playbook boot.yml --connection local --inventory localhost, --extra-vars "
             ansible_python_interpreter=@{python} service_role=@{role} service_version=$WARMFLEET_SERVICE_VERSION
-            inference_node_engine=${WARMFLEET_ENGINE:-none}")
+            inference_node_engine=${WARMFLEET_ENGINE:-none} baseline_connection=$WARMFLEET_CONNECTION")
 }
 
-# An image that bake.yml made of this very bundle, for this role and engine, is configured already.
+# An image that bake.yml made of this very bundle, for this role, engine and connection, is configured already.
 configured=$(cat @{configuration}/configured 2>/dev/null || true)
 [ "$configured" = "$wanted" ] || [ -d "$bundle" ] || fetch_bundle
 install -m 644 service.env @{configuration}/service.env

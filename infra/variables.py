@@ -78,5 +78,6 @@ def _common(settings: StackSettings, places: Places, service_version: str) -> di
         contract.VAR_BUCKET: places.bucket,
         contract.VAR_LOG_GROUP: places.log_group,
         contract.VAR_SERVICE_VERSION: service_version,
+        contract.VAR_CONNECTION: settings.connection,
         contract.VAR_NODE_PORT: str(contract.NODE_PORT),
     }

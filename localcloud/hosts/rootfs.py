@@ -12,8 +12,8 @@ from pathlib import Path
 
 SUITE = "bookworm"
 PACKAGES = (
-    "ca-certificates", "curl", "dbus", "iproute2", "libgomp1", "libpam-systemd", "openssh-server", "procps", "python3",
-    "python3-apt", "sudo", "systemd", "systemd-sysv",
+    "ca-certificates", "chrony", "curl", "dbus", "iproute2", "libgomp1", "libpam-systemd", "openssh-server", "procps",
+    "python3", "python3-apt", "sudo", "systemd", "systemd-sysv", "unattended-upgrades",
 )  # fmt: skip
 MAKING_SECONDS = 600
 IMAGE = Path(__file__).with_name("image")

@@ -49,13 +49,23 @@ def test_what_the_roles_know_and_what_is_not_theirs_gets_to_the_roles(
     tmp_path: Path, variables: dict[str, object]
 ) -> None:
     given = {"ansible_python_interpreter": str(TOOLS / "python"), "service_role": "node", **variables}
-    command = ["-i", "localhost,", "-c", "local", "--check", "boot.yml", "-e", json.dumps(given)]
+    command = ["-i", "localhost,", "-c", "local", "--check", "--tags", "service", "boot.yml", "-e", json.dumps(given)]
     done = run(tmp_path, "ansible-playbook", *command)
     assert "missing required arguments: service_version" in done.stdout  # the role's own word
 
 
+def test_a_version_that_is_none_is_refused(tmp_path: Path) -> None:
+    said = refused(tmp_path, {"service_role": "node", "service_version": "v1.2"})
+    assert "service_version is v1.2; it has to be the SHA-256 of a bundle's manifest" in said
+
+
+def test_an_operating_system_that_is_not_tested_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    said = refused(tmp_path, {"supported_systems": ["Ubuntu 24.04"], "inventory_hostname": "i-1"})
+    assert "supported are Ubuntu 24.04; name another image in the setting image_parameter" in said
+
+
 def test_preflight_knows_every_role() -> None:
-    (known, _) = yaml.safe_load((ANSIBLE / "tasks" / "preflight.yml").read_text())
+    known, *_ = yaml.safe_load((ANSIBLE / "tasks" / "preflight.yml").read_text())
     assert known["vars"]["__preflight_roles"] == ROLES
 
 

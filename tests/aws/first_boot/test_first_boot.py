@@ -43,6 +43,7 @@ def test_the_playbook_is_applied_by_the_bundles_own_ansible_core(machine: Machin
         "service_role": "gateway",
         "service_version": boot.variables[contract.VAR_SERVICE_VERSION],
         "inference_node_engine": "none",
+        "baseline_connection": "ssm",
     }
 
 
@@ -84,7 +85,7 @@ def test_a_second_boot_fetches_nothing_and_leaves_all_as_it_was(
 def test_an_image_that_was_baked_of_this_bundle_only_gets_its_settings(fresh: Machine, boot: Boot, door: Door) -> None:
     asked = len(door.asked)
     fresh.configured.parent.mkdir(parents=True)
-    fresh.configured.write_text(f"gateway none {boot.variables[contract.VAR_SERVICE_VERSION]}\n")
+    fresh.configured.write_text(f"gateway none {boot.variables[contract.VAR_SERVICE_VERSION]} ssm\n")
     done = fresh.boot(boot)
     assert done.returncode == 0, done.stderr
     assert (len(door.asked), list(fresh.bundles.iterdir())) == (asked, [])
@@ -94,7 +95,7 @@ def test_an_image_that_was_baked_of_this_bundle_only_gets_its_settings(fresh: Ma
 
 def test_an_image_of_another_bundle_is_configured_anew(fresh: Machine, boot: Boot) -> None:
     fresh.configured.parent.mkdir(parents=True)
-    fresh.configured.write_text(f"node llama.cpp {boot.variables[contract.VAR_SERVICE_VERSION]}\n")
+    fresh.configured.write_text(f"node llama.cpp {boot.variables[contract.VAR_SERVICE_VERSION]} ssm\n")
     assert fresh.boot(boot).returncode == 0
     assert [words for words in fresh.calls() if words[1:3] == ["-m", "ansible"]]
 
