@@ -4,14 +4,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from inference_service import contract
 from inference_service.artifacts.store import error_code
-from inference_service.jobs import Job
+from inference_service.jobs import COMPLETED, Job
 from scripts.exit_codes import USAGE, CommandError
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html: 1 MiB a message and a
@@ -84,8 +84,8 @@ class Batches:
     def submit(self, batch: str, jobs: Sequence[Job], say: Callable[[str], None]) -> int:
         """Send what has no result yet; how many that were."""
         self._put(f"{contract.JOBS_PREFIX}{batch}/batch.json", {"total": len(jobs), "model": jobs[0].model})
-        present = self._results(batch)
-        missing = [job for job in jobs if job.id not in present]
+        present = self.keys(batch)
+        missing = [job for job in jobs if contract.job_result_key(job.id) not in present]
         sent = 0
         for part in packed([job.to_message() for job in missing]):
             entries = [{"Id": str(place), "MessageBody": text} for place, text in enumerate(part)]
@@ -98,12 +98,7 @@ class Batches:
 
     def state(self, batch: str) -> State:
         """Raises CommandError: no such batch."""
-        total = self.total(batch)
-        statuses = [self.result(job_id(batch, place)) for place in range(1, total + 1)]
-        found = [each for each in statuses if each is not None]
-        completed = sum(each["status"] == "completed" for each in found)
-        tried = self._listed(batch, "attempt.json") - self._results(batch)
-        return State(total, completed, len(found) - completed, len(tried))
+        return Following(self, batch, self.total(batch)).look()
 
     def total(self, batch: str) -> int:
         """How many jobs the batch has. Raises CommandError: there is no such batch."""
@@ -128,15 +123,11 @@ class Batches:
             pending = {"id": job, "status": "pending", "last_try": self.attempt(job)}
             yield self.result(job) or pending
 
-    def _results(self, batch: str) -> set[str]:
-        return self._listed(batch, "result.json")
-
-    def _listed(self, batch: str, name: str) -> set[str]:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=f"{contract.JOBS_PREFIX}{batch}-"
-        )
-        keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-        return {key.split("/")[1] for key in keys if key.endswith(f"/{name}")}
+    def keys(self, batch: str) -> set[str]:
+        """Of every object that lies in the bucket about a job of the batch."""
+        prefix = f"{contract.JOBS_PREFIX}{batch}-"
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return {each["Key"] for page in pages for each in page.get("Contents", [])}
 
     def _put(self, key: str, document: Mapping[str, Any]) -> None:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=json.dumps(document).encode())
@@ -149,6 +140,27 @@ class Batches:
                 return None
             raise
         return found
+
+
+@dataclass(frozen=True)
+class Following:
+    """One batch, looked at again and again. A look lists the batch once, and reads the results that are new to it."""
+
+    batches: Batches
+    batch: str
+    total: int
+    statuses: dict[str, str] = field(default_factory=dict)  # of the jobs whose results have been read
+
+    def look(self) -> State:
+        keys = self.batches.keys(self.batch)
+        jobs = [job_id(self.batch, place) for place in range(1, self.total + 1)]
+        for job in jobs:
+            new = job not in self.statuses and contract.job_result_key(job) in keys
+            if new and (found := self.batches.result(job)):
+                self.statuses[job] = found["status"]
+        completed = sum(status == COMPLETED for status in self.statuses.values())
+        tried = sum(contract.job_attempt_key(job) in keys for job in jobs if job not in self.statuses)
+        return State(self.total, completed, len(self.statuses) - completed, tried)
 
 
 def packed(messages: Sequence[str]) -> Iterator[list[str]]:
@@ -166,9 +178,9 @@ def packed(messages: Sequence[str]) -> Iterator[list[str]]:
 
 def wait(batches: Batches, batch: str, seconds: float, say: Callable[[str], None], pause: float = 1.0) -> State:
     """The state once all jobs are done, or after `seconds`."""
-    until = time.monotonic() + seconds
+    until, following = time.monotonic() + seconds, Following(batches, batch, batches.total(batch))
     while True:
-        state = batches.state(batch)
+        state = following.look()
         say(f"{state.completed + state.failed} of {state.total} done")
         if state.done or time.monotonic() >= until:
             return state

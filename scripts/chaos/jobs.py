@@ -1,6 +1,7 @@
 """Jobs beside the clients' requests: sent before something strikes, and each result looked at in all its versions."""
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -27,19 +28,19 @@ def send(fleet: Fleet, entries: Sequence[Entry]) -> None:
 
 def collect(fleet: Fleet, entries: Sequence[Entry]) -> None:
     """Wait for the results; every version of one is an effect."""
-    until = time.monotonic() + PATIENCE_SECONDS
     known = {contract.job_result_key(each.key): each for each in entries}
-    while time.monotonic() < until and known.keys() - {each["Key"] for each in _versions(fleet)}:
+    prefix = os.path.commonprefix(list(known))  # of this scenario: what earlier ones left is not listed each time
+    until, versions = time.monotonic() + PATIENCE_SECONDS, _versions(fleet, prefix) if entries else []
+    while known.keys() - {each["Key"] for each in versions} and time.monotonic() < until:
         time.sleep(LOOK_SECONDS)
-    for version in _versions(fleet) if entries else []:
+        versions = _versions(fleet, prefix)
+    for version in versions:
         if entry := known.get(version["Key"]):
             entry.answers.append(_text(fleet, version))
 
 
-def _versions(fleet: Fleet) -> list[dict[str, Any]]:
-    pages = (
-        fleet.client("s3").get_paginator("list_object_versions").paginate(Bucket=BUCKET, Prefix=contract.JOBS_PREFIX)
-    )
+def _versions(fleet: Fleet, prefix: str) -> list[dict[str, Any]]:
+    pages = fleet.client("s3").get_paginator("list_object_versions").paginate(Bucket=BUCKET, Prefix=prefix)
     return [each for page in pages for each in page.get("Versions", [])]
 
 

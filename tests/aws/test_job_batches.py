@@ -11,7 +11,7 @@ from inference_service import contract
 from localcloud.aws.in_process import LocalAws, local_aws
 from scripts import job_batches
 from scripts.exit_codes import USAGE, CommandError
-from scripts.job_batches import Batches
+from scripts.job_batches import Batches, Following, State
 from tests.aws.test_node_jobs import BUCKET, MODEL, Node, count
 
 
@@ -69,6 +69,19 @@ def test_what_has_not_been_done_yet_is_shown_with_its_last_try(batches: Batches)
     (found,) = batches.results(batch)
     assert (found["status"], found["last_try"]["problem"]) == ("pending", "the engine failed")
     assert (batches.state(batch).tried, batches.state(batch).done) == (1, False)
+
+
+def test_each_result_is_read_once_however_often_a_batch_is_looked_at(batches: Batches, monkeypatch: pytest.MonkeyPatch):
+    batch, jobs = job_batches.read([line("a"), line("b"), line("c")], MODEL, None, "f")
+    batches.submit(batch, jobs, silent)
+    read: list[str] = []
+    monkeypatch.setattr(Batches, "result", lambda _, job: read.append(job) or {"status": "completed"})
+    following = Following(batches, batch, 3)
+    for job in jobs:
+        batches.s3.put_object(Bucket=BUCKET, Key=contract.job_result_key(job.id), Body=b"{}")
+        following.look()
+    assert following.look() == State(total=3, completed=3, failed=0, tried=0)
+    assert read == [job.id for job in jobs]
 
 
 def test_all_wrong_lines_are_named_at_once():
