@@ -1,7 +1,6 @@
 """Jobs beside the clients' requests: sent before something strikes, and each result looked at in all its versions."""
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -28,9 +27,11 @@ def send(fleet: Fleet, entries: Sequence[Entry]) -> None:
 
 def collect(fleet: Fleet, entries: Sequence[Entry]) -> None:
     """Wait for the results; every version of one is an effect."""
+    if not entries:
+        return
     known = {contract.job_result_key(each.key): each for each in entries}
-    prefix = os.path.commonprefix(list(known))  # of this scenario: what earlier ones left is not listed each time
-    until, versions = time.monotonic() + PATIENCE_SECONDS, _versions(fleet, prefix) if entries else []
+    prefix = contract.JOBS_PREFIX + entries[0].key.rpartition("-")[0]  # not those that earlier scenarios left
+    until, versions = time.monotonic() + PATIENCE_SECONDS, _versions(fleet, prefix)
     while known.keys() - {each["Key"] for each in versions} and time.monotonic() < until:
         time.sleep(LOOK_SECONDS)
         versions = _versions(fleet, prefix)

@@ -1,11 +1,33 @@
 """`warmfleet chaos`: strike a fleet of real processes while clients ask it, and count what they lost."""
 
+import asyncio
 import sys
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scripts.options import JsonFlag
+
+if TYPE_CHECKING:
+    from scripts.chaos.ledger import Counts, Entry
+
+MOST_UNREADY_SECONDS = 5.0  # after a notice
+MOST_OVERDUE_SECONDS = 5.0  # after its end, until EC2 has the instance
+MOST_QUOTED = 5
+SHOWN = (
+    "requests",
+    "jobs",
+    "answered",
+    "lost",
+    "cut",
+    "unexpected",
+    "client_reconnects",
+    "resumed",
+    "text_mismatches",
+)
 
 
 def chaos(
@@ -23,86 +45,110 @@ def chaos(
 
     Example: warmfleet chaos --requests 100 --scenario notice --scenario gateway-killed
     """
-    import asyncio
+    from scripts import terminal
+    from scripts.chaos.ledger import totals
+
+    names = scenario or _known()
+    _refuse_unknown(names)
+    counted, problems = _strike(_Wanted(requests, jobs, seed, names, guards_off))
+    total = totals(counted.values())
+    if as_json:
+        terminal.print_json(_document(seed, counted, problems, total))
+    else:
+        terminal.out().print(_table(counted, total))
+    _refuse_loss(problems)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What to run. `jobs` None: 15 for 100 requests."""
+
+    requests: int
+    jobs: int | None
+    seed: int
+    names: Sequence[str]
+    guards_off: str
+
+
+def _known() -> list[str]:
+    from scripts.chaos.scenarios import SCENARIOS
+
+    return list(SCENARIOS)
+
+
+def _refuse_unknown(names: Sequence[str]) -> None:
+    from scripts.exit_codes import USAGE, CommandError
+
+    known = _known()
+    if unknown := [name for name in names if name not in known]:
+        text = f"--scenario {', '.join(unknown)} is unknown; one of {', '.join(known)} is needed"
+        raise CommandError(text, USAGE)
+
+
+def _strike(wanted: _Wanted) -> tuple[dict[str, "Counts"], dict[str, list[str]]]:
+    """Run the scenarios on one fleet: what was counted, and what must not be, by scenario."""
     import tempfile
-    from dataclasses import asdict
     from pathlib import Path
 
-    from scripts import terminal
-    from scripts.chaos import ledger
-    from scripts.chaos.fleet import NOTICE_SECONDS, running
-    from scripts.chaos.run import scenario as run_scenario
-    from scripts.chaos.run import settle, shares
-    from scripts.chaos.scenarios import SCENARIOS
-    from scripts.exit_codes import FAILED, USAGE, CommandError
+    from scripts.chaos.fleet import running
+    from scripts.chaos.run import scenario, settle, shares
     from scripts.progress import Steps
 
-    names = scenario or list(SCENARIOS)
-    if unknown := [name for name in names if name not in SCENARIOS]:
-        known = ", ".join(SCENARIOS)
-        raise CommandError(f"--scenario {', '.join(unknown)} is unknown; one of {known} is needed", USAGE)
-    steps, found, problems = Steps(sys.stderr), dict[str, ledger.Counts](), dict[str, list[str]]()
-    with tempfile.TemporaryDirectory(prefix="warmfleet-chaos-") as folder:
+    steps, counted, problems = Steps(sys.stderr), {}, {}
+    jobs = shares(wanted.requests * 15 // 100 if wanted.jobs is None else wanted.jobs, wanted.names)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warmfleet-chaos-")))
         with steps.step("begin") as shown:
-            made = running(Path(folder), guards_off, shown.say)
-            fleet = made.__enter__()
-        try:
-            queued = shares(requests * 15 // 100 if jobs is None else jobs, names)
-            for name, count in shares(requests, names).items():
-                with steps.step(name) as shown:
-                    shown.say("waiting for a whole fleet")
-                    settle(fleet)
-                    found[name], entries = asyncio.run(run_scenario(fleet, name, count, queued[name], seed, shown.say))
-                    problems[name] = ledger.failures(found[name], 5.0, NOTICE_SECONDS + 5.0)
-                    problems[name] += sorted({text for each in entries for text in each.unexpected})[:5]
-                    shown.result = _in_short(found[name])
-        finally:
-            made.__exit__(*sys.exc_info())
-    total = ledger.totals(found.values())
-    if as_json:
-        terminal.print_json(_document(seed, found, problems, asdict(total)))
-    else:
-        terminal.out().print(_table(found, total))
-    lost = {name: texts for name, texts in problems.items() if texts}
-    if lost:
-        listing = "\n".join(f"  {name}: {text}" for name, texts in lost.items() for text in texts)
+            fleet = stack.enter_context(running(folder, wanted.guards_off, shown.say))
+        for name, requests in shares(wanted.requests, wanted.names).items():
+            with steps.step(name) as shown:
+                shown.say("waiting for a whole fleet")
+                settle(fleet)
+                run = scenario(fleet, name, requests, jobs[name], wanted.seed, shown.say)
+                counted[name], entries = asyncio.run(run)
+                problems[name] = _problems(counted[name], entries)
+                shown.result = _in_short(counted[name])
+    return counted, problems
+
+
+def _problems(counted: "Counts", entries: "Sequence[Entry]") -> list[str]:
+    from scripts.chaos import ledger
+    from scripts.chaos.fleet import NOTICE_SECONDS
+
+    seen = sorted({text for each in entries for text in each.unexpected})
+    return ledger.failures(counted, MOST_UNREADY_SECONDS, NOTICE_SECONDS + MOST_OVERDUE_SECONDS) + seen[:MOST_QUOTED]
+
+
+def _refuse_loss(problems: Mapping[str, list[str]]) -> None:
+    from scripts.exit_codes import FAILED, CommandError
+
+    if listing := "\n".join(f"  {name}: {text}" for name, texts in problems.items() for text in texts):
         raise CommandError(f"the fleet did not keep its promises:\n{listing}", FAILED)
 
 
-def _in_short(found: Any) -> str:
-    asked = found.requests + found.jobs
-    return f"{found.answered} of {asked} answered, {found.lost} lost, {found.cut} cut, {found.resumed} resumed"
+def _in_short(counted: "Counts") -> str:
+    asked = counted.requests + counted.jobs
+    return f"{counted.answered} of {asked} answered, {counted.lost} lost, {counted.cut} cut, {counted.resumed} resumed"
 
 
 def _document(
-    seed: int, found: dict[str, Any], problems: dict[str, list[str]], total: dict[str, Any]
+    seed: int, counted: "Mapping[str, Counts]", problems: Mapping[str, list[str]], total: "Counts"
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
     from scripts.chaos.fleet import NODES, NOTICE_SECONDS
 
-    scenarios = {name: asdict(each) | {"problems": problems[name]} for name, each in found.items()}
+    scenarios = {name: asdict(each) | {"problems": problems[name]} for name, each in counted.items()}
     scaled = {"notice_seconds": NOTICE_SECONDS, "notice_seconds_on_aws": 120, "nodes": NODES, "engine": "stub"}
-    return {"seed": seed, "scaled": scaled, "scenarios": scenarios, "totals": total}
+    return {"seed": seed, "scaled": scaled, "scenarios": scenarios, "totals": asdict(total)}
 
 
-def _table(found: dict[str, Any], total: Any) -> Any:
+def _table(counted: "Mapping[str, Counts]", total: "Counts") -> Any:
     from scripts import terminal
 
-    names = (
-        "requests",
-        "jobs",
-        "answered",
-        "lost",
-        "cut",
-        "unexpected",
-        "client_reconnects",
-        "resumed",
-        "text_mismatches",
-    )
     rows = [
-        [title, *(str(getattr(each, name)) for name in names), f"{each.longest_gap_seconds:.2f}"]
-        for title, each in [*found.items(), ("all", total)]
+        [title, *(str(getattr(each, name)) for name in SHOWN), f"{each.longest_gap_seconds:.2f}"]
+        for title, each in [*counted.items(), ("all", total)]
     ]
-    titles = [name.replace("_", " ") for name in names]
+    titles = [name.replace("_", " ") for name in SHOWN]
     return terminal.table("scenario", *titles, "longest gap s", rows=rows)

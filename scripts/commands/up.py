@@ -4,7 +4,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -13,6 +13,9 @@ from scripts.options import JsonFlag
 from scripts.root import LOCAL_STACK
 
 if TYPE_CHECKING:
+    from scripts.gateway_client import Answer
+    from scripts.progress import Steps
+    from scripts.provisioning import Provisioned
     from scripts.up_summary import Summary
 
 
@@ -52,17 +55,17 @@ def up(
         _refuse_nodes(nodes)
         _other(stack, as_json, yes, lose_data)
         return
+    _local(as_json, wait, nodes)
+
+
+def _local(as_json: bool, wait: float, nodes: Nodes | None) -> None:
     from scripts import terminal, up_summary
-    from scripts.client_key import KEY_NAME, ensure_key, wait_until_accepted
-    from scripts.default_model import default_model
     from scripts.local_stack import command_lock
     from scripts.machine_checks import refuse_unfit
     from scripts.progress import Steps
     from scripts.provisioning import provision
     from scripts.root import find_root
-    from scripts.serving import QUESTION, ask_it, replace_hopeless, serve, wait_until_warm
     from scripts.settings_check import refuse_mistakes
-    from scripts.terminal import writer
 
     root = find_root(Path.cwd())
     refuse_mistakes(root, LOCAL_STACK)
@@ -70,30 +73,48 @@ def up(
     steps = Steps(sys.stderr)
     with command_lock(root):
         provisioned = provision(root, steps, os.environ, nodes.value if nodes else None)
-        target = provisioned.target
-        model, url = target.outputs.fleet(None).model, target.outputs.gateway_url
-        with steps.step("API key") as step:
-            key, key_made = ensure_key(target, os.environ)
-            step.result = f"{KEY_NAME}{'' if key_made else ', no change'}"
-        active, done = serve(target, model, default_model(), steps)
-        with steps.step("warm node") as step:
-            done += [f"replaced {each}" for each in replace_hopeless(target, model)]
-            node = wait_until_warm(target, model, step, wait_seconds=wait)
-            wait_until_accepted(url, key)
-        with steps.step("ask", moving=False) as step:
-            show = writer(sys.stderr if as_json else sys.stdout)
-            show(f"\n{QUESTION}\n")
-            try:
-                answer = ask_it(url, model, show, ASK_SECONDS, key)
-            finally:
-                show("\n\n")
-            step.result = f"{answer.tokens} tokens in {answer.seconds:.1f} s"
-    changed = bool(done or provisioned.changes or key_made)
-    summary = up_summary.Summary(url, key, model, active, node, answer, tuple(steps.finished), changed)
+        summary = _warmed(provisioned, steps, wait, sys.stderr if as_json else sys.stdout)
     if as_json:
         terminal.print_json(up_summary.as_json(summary))
     else:
         _show(summary)
+
+
+def _warmed(provisioned: "Provisioned", steps: "Steps", wait: float, shown: TextIO) -> "Summary":
+    """Key, model, a warm node and its answer, on what was provisioned."""
+    from scripts.client_key import KEY_NAME, ensure_key, wait_until_accepted
+    from scripts.default_model import default_model
+    from scripts.serving import replace_hopeless, serve, wait_until_warm
+    from scripts.up_summary import Summary
+
+    target = provisioned.target
+    model, url = target.outputs.fleet(None).model, target.outputs.gateway_url
+    with steps.step("API key") as step:
+        key, key_made = ensure_key(target, os.environ)
+        step.result = f"{KEY_NAME}{'' if key_made else ', no change'}"
+    active, done = serve(target, model, default_model(), steps)
+    with steps.step("warm node") as step:
+        done += [f"replaced {each}" for each in replace_hopeless(target, model)]
+        node = wait_until_warm(target, model, step, wait_seconds=wait)
+        wait_until_accepted(url, key)
+    answer = _asked(url, model, key, steps, shown)
+    changed = bool(done or provisioned.changes or key_made)
+    return Summary(url, key, model, active, node, answer, tuple(steps.finished), changed)
+
+
+def _asked(url: str, model: str, key: str, steps: "Steps", shown: TextIO) -> "Answer":
+    from scripts.serving import QUESTION, ask_it
+    from scripts.terminal import writer
+
+    with steps.step("ask", moving=False) as step:
+        show = writer(shown)
+        show(f"\n{QUESTION}\n")
+        try:
+            answer = ask_it(url, model, show, ASK_SECONDS, key)
+        finally:
+            show("\n\n")
+        step.result = f"{answer.tokens} tokens in {answer.seconds:.1f} s"
+    return answer
 
 
 def _refuse_nodes(nodes: Nodes | None) -> None:

@@ -19,14 +19,19 @@ END = b"0\r\n\r\n"
 DONE = b"data: [DONE]\n\n"
 
 
-def event(text: str, ids: str = "7") -> bytes:
+FAILURE = b'data: {"error":{"message":"engine","type":"server_error","param":null,"code":null}}\n\n'
+HANDOVER = b'data: {"warmfleet":{"handover":true}}\n\n'
+
+
+def event(text: str, ids: str = "7", finish: str = "null") -> bytes:
     """An event as a node sends it."""
-    return f'data: {{"choices":[{{"delta":{{"content":"{text}"}}}}],"warmfleet":{{"token_ids":[{ids}]}}}}\n\n'.encode()
+    return cut(text, finish)[:-3] + f',"warmfleet":{{"token_ids":[{ids}]}}}}\n\n'.encode()
 
 
-def cut(text: str) -> bytes:
+def cut(text: str, finish: str = "null") -> bytes:
     """The same event as a client gets it."""
-    return f'data: {{"choices":[{{"delta":{{"content":"{text}"}}}}]}}\n\n'.encode()
+    choice = f'{{"delta":{{"content":"{text}"}},"finish_reason":{finish}}}'
+    return f'data: {{"id":"a","created":5,"choices":[{choice}]}}\n\n'.encode()
 
 
 def chunk(data: bytes) -> bytes:

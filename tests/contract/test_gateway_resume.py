@@ -8,46 +8,9 @@ import aiohttp
 import pytest
 
 from inference_service import contract
-
-CHAT = contract.PATH_CHAT_COMPLETIONS
-STREAM = {"model": "smollm2", "stream": True, "messages": [{"role": "user", "content": "x"}]}
-HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-warmfleet-model-version: v1\r\n"
-    b"Transfer-Encoding: chunked\r\n\r\n"
-)
-END, DONE = b"0\r\n\r\n", b"data: [DONE]\n\n"
-FAILURE = b'data: {"error":{"message":"engine","type":"server_error","param":null,"code":null}}\n\n'
-HANDOVER = b'data: {"warmfleet":{"handover":true}}\n\n'
-
-
-def event(text: str, ids: str, finish: str = "null") -> bytes:
-    choice = f'{{"delta":{{"content":"{text}"}},"finish_reason":{finish}}}'
-    return f'data: {{"id":"a","created":5,"choices":[{choice}],"warmfleet":{{"token_ids":[{ids}]}}}}\n\n'.encode()
-
-
-def cut(text: str, finish: str = "null") -> bytes:
-    choice = f'{{"delta":{{"content":"{text}"}},"finish_reason":{finish}}}'
-    return f'data: {{"id":"a","created":5,"choices":[{choice}]}}\n\n'.encode()
-
+from tests.contract.node_bytes import CHAT, DONE, END, FAILURE, HANDOVER, HEAD, STREAM, chunk, cut, event, sends
 
 FINISH, SHOWN_FINISH = event("", "", '"stop"'), cut("", '"stop"')
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def sends(*parts: bytes, then: asyncio.Event | None = None, close: bool = False) -> Any:
-    async def behave(node: Any, writer: asyncio.StreamWriter) -> None:
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-        if then is not None:
-            await then.wait()
-        if close:
-            writer.close()
-
-    return behave
 
 
 REST = sends(HEAD, chunk(event("three", "9")), chunk(FINISH + DONE), END)
