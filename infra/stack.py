@@ -9,7 +9,6 @@ import pulumi_aws as aws
 from inference_service import contract
 from infra import alarms, dashboard, lifecycle
 from infra.components.alarm_topic import AlarmTopic, AlarmTopicArgs
-from infra.components.api_keys import ApiKeys, ApiKeysArgs
 from infra.components.budget import Budget, BudgetArgs
 from infra.components.gateway_role import GatewayRole, GatewayRoleArgs
 from infra.components.gateway_tier import GatewayTier, GatewayTierArgs
@@ -18,8 +17,8 @@ from infra.components.interruptions import LAUNCH_FAILED, SPOT_NOTICE, Interrupt
 from infra.components.launch_template import Machine
 from infra.components.log_group import LogGroup
 from infra.components.node_role import NodeRole, NodeRoleArgs
-from infra.components.node_token import NodeToken, NodeTokenArgs
 from infra.components.observability import Observability, ObservabilityArgs
+from infra.components.secret_parameter import SecretParameter, SecretParameterArgs
 from infra.components.service_bundle import bundle_version
 from infra.components.work_queue import WorkQueue, WorkQueueArgs
 from infra.foundation import Foundation
@@ -58,8 +57,8 @@ class _Stack:
 
     def build(self) -> dict[str, Any]:
         base = self.base
-        keys = ApiKeys("api-keys", ApiKeysArgs(base.key_arn), self.opts)
-        self.token = NodeToken("node-token", NodeTokenArgs(base.key_arn), self.opts)
+        keys = self._secret("api-keys", '{"keys": []}', "Hashes of the API keys that the gateways accept")
+        self.token = self._secret("node-token", '{"tokens": []}', "The token by which nodes know their gateways")
         gateways = self._gateways(keys)
         fleets = {model.name: self._fleet(model, gateways) for model in self.settings.models}
         interruptions = Interruptions("interruptions", InterruptionsArgs(base.key_arn), self.opts)
@@ -89,7 +88,10 @@ class _Stack:
         cost = estimate(order(self.settings))
         return {"idle": cost.idle_usd, "most": cost.most_usd, "unpriced": list(cost.unpriced), "note": cost.note}
 
-    def _gateways(self, keys: ApiKeys) -> GatewayTier:
+    def _secret(self, name: str, empty: str, description: str) -> SecretParameter:
+        return SecretParameter(name, SecretParameterArgs(description, empty, self.base.key_arn), self.opts)
+
+    def _gateways(self, keys: SecretParameter) -> GatewayTier:
         settings, base = self.settings, self.base
         logs = LogGroup("gateway", settings.log_retention_days, base.key_arn, self.opts)
         role = GatewayRole(

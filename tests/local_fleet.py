@@ -51,6 +51,13 @@ class LocalFleet:
         model = self.folder / "other.gguf" if weights else default_model()
         self.models("publish", self.model, str(model), str(self.folder / "NOTICE"), "--version", version)
 
+    def publish_corrupt(self, version: str) -> None:
+        """A version of which one file in the bucket is another than its manifest says: NOTICE."""
+        self.publish(version)
+        s3 = self.client("s3")
+        bucket = next(each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("models"))
+        s3.put_object(Bucket=bucket, Key=contract.model_prefix(self.model, version) + "NOTICE", Body=b"CORRUPT")
+
     def models(self, *arguments: str) -> Any:
         return json.loads(self.checkout.warmfleet("models", *arguments, "--json").stdout)
 

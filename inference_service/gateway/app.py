@@ -93,9 +93,8 @@ def _recorded(metrics: GatewayMetrics, clock: Callable[[], float]) -> Any:
             record.status = response.status
             return response
         finally:
-            if (
-                request.path not in OPERATIONS and not record.silent
-            ):  # those are polled: they would drown what clients do
+            polled = request.path in OPERATIONS  # so often that they would drown what clients do
+            if not polled and not record.silent:
                 metrics.count(record.status)
                 record.write(clock(), request.method, request.path)
 

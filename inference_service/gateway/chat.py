@@ -71,7 +71,8 @@ class ChatEndpoint:
             if chat.stream:
                 return await self._stream(request, stack, chat, record)
             opening = await self._dispatcher.open(stack, chat, record)
-            record.version = opening.version
+            record.version, record.tokens = opening.version, opening.tokens
+            self._dispatcher.learn(chat.model, opening.tokens)
             headers = {contract.HEADER_MODEL_VERSION: opening.version}
             return web.Response(body=opening.first, content_type="application/json", headers=headers)
 
@@ -136,7 +137,7 @@ class ChatEndpoint:
             record.tokens = memory.tokens
             self._metrics.tokens.inc(memory.tokens)
         if problem is None:
-            self._dispatcher.learn(record.model, memory.tokens)
+            self._dispatcher.learn(chat.model, memory.tokens)
         return problem
 
     async def _carry(

@@ -68,9 +68,9 @@ class Dispatcher:
                     raise
                 self._refused(view, attempts, error)
 
-    def learn(self, model: str | None, tokens: int) -> None:
-        """An answer of `model` has ended after so many tokens."""
-        if model and tokens:
+    def learn(self, model: str, tokens: int) -> None:
+        """An answer of `model` has ended after so many tokens, streamed or not."""
+        if tokens:
             self._fleet.usual.learn(model, tokens)
 
     def _refused(self, view: NodeView, attempts: Attempts, error: ApiError) -> None:

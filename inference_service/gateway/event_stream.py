@@ -101,7 +101,10 @@ def _ids(event: bytes, at: int) -> bytes:
     return b"" if event[-6:] == b"[]}}\n\n" else event[at + IDS_AT : -5]
 
 
-def without_extension(document: bytes) -> bytes:
-    """A whole answer (one JSON object) without its last member, if that is the extension."""
+def without_extension(document: bytes) -> tuple[bytes, int]:
+    """A whole answer (one JSON object) without its last member, if that is the extension; and how many tokens it has."""
     at = document.rfind(EXTENSION)
-    return document if at < 0 else document[:at] + b"}"
+    if at < 0:
+        return document, 0
+    ids = document[at + IDS_AT : -len(b"]}}")]
+    return document[:at] + b"}", ids.count(b",") + 1 if ids != b"[" else 0

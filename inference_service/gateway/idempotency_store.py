@@ -6,14 +6,16 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from inference_service import contract
 from inference_service.artifacts.store import error_code
+
+Answer = TypeVar("Answer")
 
 RUNNING, DONE, FREE = "running", "done", "free"
 LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
@@ -59,29 +61,27 @@ class IdempotencyStore:
 
     def read(self, identity: str) -> tuple[Kept, str] | None:
         """What is kept, and its ETag."""
-        try:
-            found = self.s3.get_object(Bucket=self.bucket, Key=contract.idempotency_key(identity))
-            return parse(found["Body"].read()), str(found["ETag"])
-        except ClientError as error:
-            if error_code(error) in ABSENT:
-                return None
-            raise _explained(error) from error
-        except BotoCoreError as error:
-            raise _explained(error) from error
+        found = _unless(ABSENT, lambda: self._get(contract.idempotency_key(identity)))
+        return None if found is None else (parse(found[0]), found[1])
 
     def write(self, identity: str, kept: Kept, over: str | None) -> str | None:
         """Write over the object with this ETag, or where None is; the new ETag, or None where another was there."""
         condition = {"IfNoneMatch": "*"} if over is None else {"IfMatch": over}
-        key = contract.idempotency_key(identity)
-        try:
-            return str(self.s3.put_object(Bucket=self.bucket, Key=key, Body=kept.to_bytes(), **condition)["ETag"])
-        except ClientError as error:
-            if error_code(error) in LOST:
-                return None
-            raise _explained(error) from error
-        except BotoCoreError as error:
-            raise _explained(error) from error
+        return _unless(LOST, lambda: self._put(contract.idempotency_key(identity), kept.to_bytes(), condition))
+
+    def _get(self, key: str) -> tuple[bytes, str]:
+        found = self.s3.get_object(Bucket=self.bucket, Key=key)
+        return found["Body"].read(), str(found["ETag"])
+
+    def _put(self, key: str, body: bytes, condition: Mapping[str, str]) -> str:
+        return str(self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **condition)["ETag"])
 
 
-def _explained(error: Exception) -> StoreError:
-    return StoreError(f"{type(error).__name__}: {error}")
+def _unless(codes: Sequence[str], call: Callable[[], Answer]) -> Answer | None:
+    """What S3 answers; None where it refuses with one of these codes. Every other failure is a StoreError."""
+    try:
+        return call()
+    except (ClientError, BotoCoreError) as error:
+        if isinstance(error, ClientError) and error_code(error) in codes:
+            return None
+        raise StoreError(f"{type(error).__name__}: {error}") from error

@@ -36,6 +36,7 @@ async def keep_node_token(
 
 def _maintain(stored: SecretDocument, now: Callable[[], float]) -> str:
     text = stored.read()
-    if maintained(parse(text), now()) == parse(text):
+    tokens = parse(text)
+    if maintained(tokens, now()) == tokens:
         return text
     return stored.change(lambda before: to_json(maintained(parse(before), now())))

@@ -28,11 +28,15 @@ class NodeFailedError(Exception):
 
 @dataclass(frozen=True)
 class Opening:
-    """A node's answer that has begun: `first` is a stream's first whole events, or the whole answer; both cut."""
+    """A node's answer that has begun: `first` is a stream's first whole events, or the whole answer; both cut.
+
+    `tokens` are those of a whole answer; a stream's are counted as they come.
+    """
 
     response: aiohttp.ClientResponse
     cutter: EventCutter
     first: bytes
+    tokens: int = 0
 
     @property
     def version(self) -> str:
@@ -95,7 +99,7 @@ async def _first_of(response: aiohttp.ClientResponse, chat: ChatRequest, limits:
         raise from_node(response.status, _document(await response.content.read(LONGEST_ERROR_BYTES)))
     cutter = EventCutter()
     if not chat.stream:
-        return Opening(response, cutter, without_extension(await _whole(response, limits.answer_bytes)))
+        return Opening(response, cutter, *without_extension(await _whole(response, limits.answer_bytes)))
     first = b""
     while not first:
         if not (data := await response.content.readany()) or cutter.handed_over:

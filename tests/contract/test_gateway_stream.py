@@ -12,6 +12,7 @@ import pytest
 from inference_service import contract
 from inference_service.gateway import service
 from inference_service.gateway.dispatch import MOST_LOST
+from inference_service.gateway.work import FIRST_USUAL_TOKENS, LEARNING_RATE
 from tests.contract.node_bytes import (
     CHAT,
     DONE,
@@ -315,3 +316,15 @@ async def test_small_writes_leave_at_once_on_both_sides(gate: Any, client: aioht
         (stream,) = gate.gateway.streams
         for transport in (stream.request.transport, stream.content._protocol.transport):
             assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize("body", [STREAM, WHOLE])
+async def test_how_long_answers_usually_are_is_learned_from_every_answer(
+    gate: Any, client: aiohttp.ClientSession, body: dict[str, Any]
+):
+    whole = answers(200, b'{"choices":[],"warmfleet":{"token_ids":[7,8,9]}}')
+    await gate.node(GOOD if body is STREAM else whole)
+    usual, before = gate.gateway.fleet.usual, FIRST_USUAL_TOKENS
+    async with client.post(CHAT, json=body) as answer:
+        assert (await answer.read()) != b""
+    assert usual.of(body["model"]) == before + LEARNING_RATE * (3 - before)

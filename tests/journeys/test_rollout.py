@@ -14,7 +14,6 @@ import pytest
 from scratch_checkout import eventually, scratch_checkout
 from steady_load import SteadyLoad
 
-from inference_service import contract
 from localcloud import control
 from localcloud.places import Places
 from localcloud.processes import marked
@@ -63,10 +62,7 @@ def test_a_version_rolls_out_node_by_node_and_no_client_notices(stack: LocalFlee
 
 def test_a_corrupt_file_is_named_with_its_node_and_no_node_leaves_service(stack: LocalFleet) -> None:
     active, before = stack.pointer(), stack.reports()
-    stack.publish("corrupt")
-    s3 = stack.client("s3")
-    bucket = next(each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("models"))
-    s3.put_object(Bucket=bucket, Key=contract.model_prefix(stack.model, "corrupt") + "NOTICE", Body=b"CORRUPT")
+    stack.publish_corrupt("corrupt")
     with SteadyLoad(stack.url, stack.model, stack.key) as load:
         done = stack.activate("corrupt")
     assert (done.returncode, done.stdout, load.failed) == (1, "", [])

@@ -145,10 +145,7 @@ def test_a_killed_service_is_started_again_and_ready_again(fleet: LocalFleet) ->
 
 def test_a_corrupt_file_is_named_and_no_host_leaves_service(fleet: LocalFleet) -> None:
     active, before = fleet.pointer(), fleet.reports()
-    fleet.publish("corrupt")
-    s3 = fleet.client("s3")
-    bucket = next(each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("models"))
-    s3.put_object(Bucket=bucket, Key=contract.model_prefix(fleet.model, "corrupt") + "NOTICE", Body=b"CORRUPT")
+    fleet.publish_corrupt("corrupt")
     done = fleet.activate("corrupt")
     assert done.returncode == 1
     assert any(f"{each} cannot serve corrupt: NOTICE differs from its manifest" in done.stderr for each in before)

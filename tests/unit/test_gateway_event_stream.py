@@ -86,12 +86,14 @@ def test_an_event_without_end_is_refused_before_it_fills_the_memory():
         cutter.feed(b"x")
 
 
-def test_a_whole_answer_loses_its_last_member_alone():
-    answer = completion("chatcmpl-1", 0, "m", Piece(TRICKY, (1, 2, 3), "stop", 3, 3))
+@pytest.mark.parametrize("ids", [(), (1,), (1, 2, 3)])
+def test_a_whole_answer_loses_its_last_member_alone_and_its_tokens_are_counted(ids: tuple[int, ...]):
+    answer = completion("chatcmpl-1", 0, "m", Piece(TRICKY, ids, "stop", 3, 3))
     expected = json.loads(answer)
     del expected["warmfleet"]
-    assert json.loads(without_extension(answer)) == expected
-    assert without_extension(b'{"a": 1}') == b'{"a": 1}'
+    cut, tokens = without_extension(answer)
+    assert (json.loads(cut), tokens) == (expected, len(ids))
+    assert without_extension(b'{"a": 1}') == (b'{"a": 1}', 0)
 
 
 def test_token_ids_are_kept_with_what_the_client_got_and_no_further():
