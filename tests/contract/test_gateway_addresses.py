@@ -12,27 +12,26 @@ MODEL = "smollm2"
 
 
 @pytest.mark.parametrize("name", ["base_url", "api_base", "api_key", "model_url", "proxy", "webhook", "callback_url"])
-async def test_an_address_from_a_client_is_refused_and_never_called(shared_fleet: Any, name: str):
-    await refused_without_a_call(shared_fleet, lambda url: {name: url})
+async def test_an_address_from_a_client_is_refused_and_never_called(shared_gateway: Any, name: str):
+    await refused_without_a_call(shared_gateway, lambda url: {name: url})
 
 
 @pytest.mark.parametrize("kind", ["image_url", "input_image", "file", "input_audio", "video_url"])
-async def test_a_part_with_a_url_is_refused_and_never_fetched(shared_fleet: Any, kind: str):
+async def test_a_part_with_a_url_is_refused_and_never_fetched(shared_gateway: Any, kind: str):
     def message(url: str) -> dict[str, Any]:
         part = {"type": kind, kind: {"url": url}, "image_url": {"url": url}}
         return {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, part]}]}
 
-    await refused_without_a_call(shared_fleet, message)
+    await refused_without_a_call(shared_gateway, message)
 
 
-async def refused_without_a_call(fleet: Any, members: Any) -> None:
+async def refused_without_a_call(gateway: Any, members: Any) -> None:
     calls: list[bytes] = []
 
     async def called(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         calls.append(await reader.read(100))
         writer.close()
 
-    gateway = _gateway(fleet)
     server = await asyncio.start_server(called, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     body = {"model": MODEL, "messages": [{"role": "user", "content": "x"}]} | members(url)
@@ -45,11 +44,3 @@ async def refused_without_a_call(fleet: Any, members: Any) -> None:
         error = (await answer.json())["error"]
         assert (answer.status, error["code"] in ("unknown_parameter", "unsupported_parameter")) == (400, True), error
     assert calls == []
-
-
-def _gateway(fleet: Any) -> Any:
-    if not fleet.processes:
-        fleet.warm_model()
-        fleet.launch()
-        fleet.gateway()
-    return fleet.processes[-1]

@@ -13,13 +13,14 @@ from typing import Any
 import aiohttp
 import openai
 import pytest
+import structlog.testing
 
 from inference_service import contract
 from inference_service.gateway.idempotency import fingerprint, identity_of
 from inference_service.gateway.idempotency_store import DONE, parse
+from tests.contract.node_bytes import CHAT, WHOLE, answers
 
 MODEL = "smollm2"
-CHAT = contract.PATH_CHAT_COMPLETIONS
 LEASE = {contract.VAR_LEASE_SECONDS: "2"}
 
 
@@ -32,11 +33,9 @@ def key(value: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def served(shared_fleet: Any) -> Any:
-    """Two gateways over one slow node, and how many tokens the node has made."""
-    shared_fleet.warm_model()
-    node = shared_fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02", WARMFLEET_SLOTS="16")
-    return node, shared_fleet.gateway(**LEASE), shared_fleet.gateway(**LEASE)
+def served(shared_fleet: Any, shared_node: Any) -> Any:
+    """Two gateways over one slow node that tells how many tokens it has made."""
+    return shared_node, shared_fleet.gateway(**LEASE), shared_fleet.gateway(**LEASE)
 
 
 @pytest.fixture
@@ -141,62 +140,54 @@ def test_one_request_is_told_of_and_counted_once(served: Any):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_after_kill_9_of_the_gateway_the_sdk_gets_one_whole_answer_from_another_one(fleet: Any, stream: bool):
-    fleet.warm_model()
-    fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02")
-    doomed, other = fleet.gateway(**LEASE), fleet.gateway(**LEASE)
-    text, begun = words(80), threading.Event()
+def test_after_kill_9_of_the_gateway_the_sdk_gets_one_whole_answer_from_another_one(
+    served: Any, shared_fleet: Any, stream: bool
+):
+    doomed, other = shared_fleet.gateway(**LEASE), served[1]
+    asked, name = question(words(80), stream=stream), f"killed-{stream}"
 
     def cut() -> None:
         with (
             contextlib.suppress(openai.APIError),
             openai.OpenAI(base_url=f"{doomed.url}/v1", api_key="none", max_retries=0, timeout=20) as client,
         ):
-            if stream:
-                for _ in client.chat.completions.create(**question(text), stream=True, extra_headers=key("killed")):
-                    begun.set()
-            else:
-                client.chat.completions.create(**question(text), stream=False, extra_headers=key("killed"))
+            made = client.chat.completions.create(**asked, extra_headers=key(name))
+            for _ in made if stream else ():
+                begun.set()
 
-    asking = threading.Thread(target=cut)
+    begun, asking = threading.Event(), threading.Thread(target=cut)
     asking.start()
     if stream:
         assert begun.wait(20)
     else:
-        doomed_has_it(fleet)
+        until_leased(shared_fleet, name)
     doomed.end(signal.SIGKILL)
     asking.join(20)
     with openai.OpenAI(base_url=f"{other.url}/v1", api_key="none", max_retries=3, timeout=60) as client:
-        made = client.chat.completions.create(**question(text), stream=stream, extra_headers=key("killed"))
+        made = client.chat.completions.create(**asked, extra_headers=key(name))
         said = "".join(chunk.choices[0].delta.content or "" for chunk in made) if stream else None
-        assert (said or made.choices[0].message.content) == text
-        again = client.chat.completions.with_raw_response.create(
-            **question(text), stream=stream, extra_headers=key("killed")
-        )
+        assert (said or made.choices[0].message.content) == words(80)
+        again = client.chat.completions.with_raw_response.create(**asked, extra_headers=key(name))
         assert again.headers[contract.HEADER_REPLAYED] == "true"
 
 
-def doomed_has_it(fleet: Any) -> None:
+def until_leased(fleet: Any, name: str) -> None:
     """Wait until a gateway has written its lease."""
-    until = time.monotonic() + 20
+    lease, until = contract.idempotency_key(identity_of(None, name)), time.monotonic() + 20
     while time.monotonic() < until:
-        listed = fleet.store.s3.list_objects_v2(Bucket=fleet.store.bucket, Prefix=contract.IDEMPOTENCY_PREFIX)
-        if listed["KeyCount"]:
+        if fleet.store.s3.list_objects_v2(Bucket=fleet.store.bucket, Prefix=lease)["KeyCount"]:
             return
         time.sleep(0.02)
     raise AssertionError("no lease")
 
 
-def test_the_guard_off_every_request_is_answered_anew(fleet: Any):
-    fleet.warm_model()
-    node = fleet.launch()
-    gateway = fleet.gateway(**{contract.VAR_GUARDS_OFF: "deduplication"})
-    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
-        made = []
-        for _ in range(2):
-            client.chat.completions.create(**question("one two"), extra_headers=key("twice"))
-            made.append(node.generated_tokens())
-    assert made[1] > made[0]
+@pytest.mark.parametrize("gate", [{"deduplication": False}], indirect=True)
+async def test_the_guard_off_every_request_is_answered_anew(gate: Any, client: aiohttp.ClientSession):
+    node = await gate.node(answers(200, b"{}"))
+    for _ in range(2):
+        async with client.post(CHAT, json=WHOLE, headers=key("twice")) as answer:
+            assert answer.status == 200
+    assert len(node.requests) == 2
 
 
 def test_the_same_json_has_one_fingerprint_and_other_json_another():
@@ -236,29 +227,42 @@ async def test_a_renewal_that_s3_did_without_saying_so_is_no_loss(
     assert parse(s3.get_object(Bucket=bucket, Key=object_key)["Body"].read()).state == DONE
 
 
-async def test_a_gateway_that_leaves_gives_its_answers_back_at_once(fleet: Any, http: aiohttp.ClientSession):
-    fleet.warm_model()
-    fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02")
-    leaving, other = fleet.gateway(**{contract.VAR_DRAIN_SECONDS: "0.1"}), fleet.gateway()
+async def test_a_gateway_that_leaves_gives_its_answers_back_at_once(
+    served: Any, http: aiohttp.ClientSession, shared_fleet: Any
+):
+    leaving = await asyncio.to_thread(lambda: shared_fleet.gateway(**{contract.VAR_DRAIN_SECONDS: "0.1"}))
     body = question(words(60), stream=True)
     async with http.post(leaving.url + CHAT, json=body, headers=key("rolled")) as answer:
         await answer.content.readuntil(b"\n\n")
         leaving.process.send_signal(signal.SIGTERM)
         assert b"[DONE]" not in await answer.read()
     began = time.monotonic()
-    status, _, whole = await ask(http, other, body, "rolled")
+    status, _, whole = await ask(http, served[1], body, "rolled")
     assert (status, whole[-14:]) == (200, b"data: [DONE]\n\n")
     assert time.monotonic() - began < 8, "it waited for the lease's end"
     assert await asyncio.to_thread(leaving.process.wait, 20) == 0
 
 
-async def test_without_s3_requests_are_served_and_a_key_holds_for_the_gateway(fleet: Any, http: aiohttp.ClientSession):
-    fleet.warm_model()
-    node = fleet.launch()
-    gateway = fleet.gateway(**{contract.VAR_BUCKET: "there-is-no-such-bucket"})
-    status, _, answer = await ask(http, gateway, question("one two"), "s3-down")
-    made = node.generated_tokens()
-    assert (status, (await ask(http, gateway, question("one two"), "s3-down"))[2]) == (200, answer)
-    assert (await ask(http, gateway, question("other"), "s3-down"))[0] == 422
-    assert node.generated_tokens() == made
-    assert any("holds for this gateway alone" in line["event"] for line in gateway.lines())
+@pytest.fixture
+def s3_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing listens where S3 should be."""
+    for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+
+
+@pytest.mark.parametrize("gate", [{"bucket": "models"}], indirect=True)
+async def test_without_s3_requests_are_served_and_a_key_holds_for_the_gateway(
+    s3_down: None, gate: Any, client: aiohttp.ClientSession
+):
+    node = await gate.node(answers(200, b'{"choices":[]}'))
+
+    async def asked(body: Any) -> tuple[int, bytes]:
+        async with client.post(CHAT, json=body, headers=key("s3-down")) as answer:
+            return answer.status, await answer.read()
+
+    with structlog.testing.capture_logs() as said:
+        assert await asked(WHOLE) == await asked(WHOLE) == (200, b'{"choices":[]}')
+        assert (await asked(WHOLE | {"n": 1}))[0] == 422
+    assert len(node.requests) == 1
+    assert any("holds for this gateway alone" in line["event"] for line in said)

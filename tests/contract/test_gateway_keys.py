@@ -54,10 +54,8 @@ def keys(moto_url: str) -> Keys:
 
 
 @pytest.fixture(scope="module")
-def gateway(shared_fleet: Any, keys: Keys) -> Any:
+def gateway(shared_fleet: Any, shared_node: Any, keys: Keys) -> Any:
     keys.create("first")
-    shared_fleet.warm_model()
-    shared_fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.005")
     variables = {contract.VAR_API_KEYS_PARAMETER: PARAMETER, contract.VAR_API_KEYS_POLL_SECONDS: "0.2"}
     return shared_fleet.gateway(**variables)
 

@@ -20,12 +20,8 @@ MODEL = "smollm2"
 
 
 @pytest.fixture(scope="module")
-def sdk(shared_fleet: Any) -> Iterator[openai.OpenAI]:
-    """One warm node, one gateway, the SDK."""
-    shared_fleet.warm_model()
-    shared_fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.005")
-    gateway = shared_fleet.gateway()
-    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
+def sdk(shared_gateway: Any) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{shared_gateway.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
         yield client
 
 
