@@ -102,7 +102,7 @@ def _ids(event: bytes, at: int) -> bytes:
 
 
 def without_extension(document: bytes) -> tuple[bytes, int]:
-    """A whole answer (one JSON object) without its last member, if that is the extension; and how many tokens it has."""
+    """A whole answer (one JSON object) without its last member, if that is the extension; and its number of tokens."""
     at = document.rfind(EXTENSION)
     if at < 0:
         return document, 0
