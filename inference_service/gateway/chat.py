@@ -13,13 +13,14 @@ from inference_service.gateway.chat_request import ChatRequest
 from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.errors import ApiError
 from inference_service.gateway.event_stream import BadAnswerError
+from inference_service.gateway.handover import LeavingNodeError
 from inference_service.gateway.metrics import GatewayMetrics
 from inference_service.gateway.patience import LONGEST_TOTAL_SECONDS
 from inference_service.gateway.request_record import RECORD, Record
 from inference_service.gateway.resume import Resumer, Takeovers
 from inference_service.gateway.settings import GatewaySettings
 from inference_service.gateway.stalls import GatewayStoppingError, OpenStreams, TotalTimeError, UpstreamSilentError
-from inference_service.gateway.stream_memory import StreamMemory
+from inference_service.gateway.stream_memory import Carried, StreamMemory
 from inference_service.gateway.upstream import Opening
 from inference_service.gateway.waiting import FOR_THE_FIRST_TOKEN, Client, over, with_comments
 
@@ -30,6 +31,7 @@ UPSTREAM_ERRORS = (
     UpstreamSilentError,
     GatewayStoppingError,
     TotalTimeError,
+    LeavingNodeError,
 )
 INTERRUPTED = ApiError(502, "The answer broke off: the node that gave it was lost.", code="stream_interrupted")
 
@@ -129,7 +131,6 @@ class ChatEndpoint:
         """Pass the whole answer on; returns why it broke off in the end, or None."""
         record.version, record.first_at = opening.version, self._clock()
         self._metrics.first_token.observe(record.first_at - record.started)
-        client.stream.follow(opening.response.content, record.first_at)
         memory = StreamMemory(opening.version, opening.cutter.ids)
         try:
             problem = await self._carry(stack, chat, record, opening, client, memory)
@@ -152,6 +153,8 @@ class ChatEndpoint:
         """Pass the answer on, from one node after another; returns why it broke off in the end, or None."""
         tried = Takeovers()
         while True:
+            carried = _carried(chat, record, memory, self._clock())
+            client.stream.follow(opening.response.content, carried.since, carried)
             if memory.answer_id is None:
                 memory.name(opening.first)
             await client.response.write(opening.first)
@@ -160,6 +163,7 @@ class ChatEndpoint:
                 return None
             problem = problem or "the node ended the stream without [DONE]"
             last_word = opening.cutter.error or INTERRUPTED.event()
+            leaves = client.stream.leaves or opening.cutter.handed_over
             client.stream.follow(None, self._clock())
             if client.stream.stopping.is_set() or not self._settings.resume:
                 await client.response.write(over().event() if client.stream.over else last_word)
@@ -167,7 +171,7 @@ class ChatEndpoint:
             if refusal := tried.refusal(memory):
                 await client.response.write(last_word)
                 return f"{problem}; not taken over: {refusal}"
-            self._note(record, opening, tried, problem)
+            self._note(record, opening, tried, None if leaves else problem)
             await stack.aclose()  # the old node stops decoding
             try:
                 opening = await self._resumer.take_over(stack, chat, record, memory, tried, client)
@@ -176,16 +180,19 @@ class ChatEndpoint:
                 return f"{problem}; {error.message}"
             record.resumed += 1
             self._metrics.resumed.inc()
-            client.stream.follow(opening.response.content, self._clock())
 
-    def _note(self, record: Record, opening: Opening, tried: Takeovers, problem: str) -> None:
-        """A node that hands over has not failed; it takes nothing more either."""
+    def _note(self, record: Record, opening: Opening, tried: Takeovers, problem: str | None) -> None:
+        """A node that leaves has not failed (`problem` is None); it takes nothing more either."""
         node = record.node or ""
-        if not opening.cutter.handed_over:
+        if problem is not None:
             record.failed_nodes.append(f"{node}: {problem}")
             tried.failed.add(node)
         if not opening.cutter.error:
             self._resumer.fleet.set_aside(node)
+
+
+def _carried(chat: ChatRequest, record: Record, memory: StreamMemory, now: float) -> Carried:
+    return Carried(record.node or "", chat.model, memory, now, memory.tokens, chat.work.most_tokens)
 
 
 async def _relay(opening: Opening, request: web.Request, response: web.StreamResponse) -> str | None:

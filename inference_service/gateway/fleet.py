@@ -86,6 +86,14 @@ class Fleet:
         unread = work.prompt_cost(self.prefixes.known_bytes(instance_id, work.blocks))
         return Load(view, tokens / view.slots, unread, self._turns.get(instance_id, 0))
 
+    def free_slots(self, model: str, version: str) -> int:
+        """Of all nodes that could take a stream of this version."""
+        free = 0
+        for view in self.nodes.values():
+            if view.serves(model, version):
+                free += max(0, view.slots - view.others_in_flight - self.in_flight[view.found.instance_id])
+        return free
+
     def no_warm_node(self, model: str) -> ApiError:
         measured, now = self.warm_ups.measured(model), self._clock()
         return routing.no_warm_node(self.nodes.values(), model, now, measured, listed=self.listed_at is not None)

@@ -15,7 +15,7 @@ from aiohttp import web
 from botocore.config import Config
 
 from inference_service.environment import loopback
-from inference_service.gateway import polling, stalls, upstream
+from inference_service.gateway import handover, polling, stalls, upstream
 from inference_service.gateway.app import create_app
 from inference_service.gateway.chat import ChatEndpoint
 from inference_service.gateway.discovery import Registry
@@ -123,6 +123,7 @@ def _work(
             timeout_seconds=settings.readiness_timeout_seconds,
         ),
         stalls.watch(gateway.streams, settings.stall_seconds),
+        *([handover.watch(gateway.streams, fleet)] if settings.resume else []),
     ]
 
 

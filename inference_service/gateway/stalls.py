@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import StreamReader, web
 
+from inference_service.gateway.stream_memory import Carried
+
 LOOK_SECONDS = 1.0
 
 
@@ -33,10 +35,12 @@ class OpenStream:
     ends_at: float | None = None  # on the same clock
     over: bool = False  # its time in total is
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # it ends now, whatever goes on in it
+    carried: Carried | None = None  # by which node; None while another one is being found
+    leaves: bool = False  # its node has to leave before it can be complete: another one is to go on
 
-    def follow(self, content: StreamReader | None, now: float) -> None:
+    def follow(self, content: StreamReader | None, now: float, carried: Carried | None = None) -> None:
         """The stream goes on from another node, or waits for one."""
-        self.content, self.moved_at = content, now
+        self.content, self.moved_at, self.carried, self.leaves = content, now, carried, False
         self.bytes_then = content.total_bytes if content else 0
 
 

@@ -1,12 +1,14 @@
 """What the gateway keeps of a stream, so that another node can go on with it: token ids, and the answer's name."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from inference_service import contract
 from inference_service.gateway.event_stream import EventCutter
 
+MEASURED_SECONDS = 1.0  # after which a stream's pace is taken for its pace
 MOST_IDS_BYTES = 4 << 20  # half a million tokens, more than a context holds: a bound against a node that never ends
 
 
@@ -45,3 +47,25 @@ class StreamMemory:
         if self.answer_id is not None:
             ours |= {contract.RESUME_ID: self.answer_id, contract.RESUME_CREATED: self.created}
         return json.dumps(json.loads(body) | {contract.CHUNK_EXTENSION: ours}).encode()
+
+
+@dataclass(frozen=True)
+class Carried:
+    """How far a stream was when a node took it on: `since` seconds on the event loop's clock, after so many tokens."""
+
+    node: str
+    model: str
+    memory: StreamMemory
+    since: float
+    tokens_then: int
+    most_tokens: int | None = None  # the client's own limit on the whole answer
+
+    def tokens_a_second(self, now: float) -> float:
+        return (self.memory.tokens - self.tokens_then) / (now - self.since)
+
+    def seconds_left(self, now: float) -> float | None:
+        """That it takes at this pace, if the answer becomes as long as it may; None where that cannot be said yet."""
+        if self.most_tokens is None or now - self.since < MEASURED_SECONDS:
+            return None
+        pace = self.tokens_a_second(now)
+        return (self.most_tokens - self.memory.tokens) / pace if pace else math.inf
