@@ -1,4 +1,4 @@
-"""The script of an instance's first boot: fetch the service bundle, check it, and apply the playbook that is in it.
+"""The scripts that instances run once: fetch the service bundle, check it, and apply a playbook that is in it.
 
 cloud-init runs it once, as root (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html). The image brings
 bash, curl 8 and Python 3.12 (Ubuntu 24.04); nothing is fetched from anywhere but the stack's own bucket. What the
@@ -18,12 +18,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 
 from inference_service import contract
 
 MOST_BYTES = 16 * 1024  # AWS refuses more, counted before base64: EC2 user guide, page above
-TEMPLATE = Path(__file__).with_name("first_boot.sh")
-PROGRAMS = Path(__file__).parents[1] / "ansible" / "roles" / "service" / "files"
+FOLDER = Path(__file__).parent
+FIRST_BOOT, BAKE, BUNDLE = "first_boot.sh", "bake.sh", "bundle.sh"
+PROGRAMS = FOLDER.parent / "ansible" / "roles" / "service" / "files"
+# What the builder of an image says on its console, before the version of the service bundle.
+BAKED, BAKING_FAILED = "warmfleet-image: baked", "warmfleet-image: failed"
+MOST_BAKING_SECONDS = 3600
 
 
 class UserDataError(ValueError):
@@ -54,24 +59,40 @@ class Boot:
 
 
 def render(boot: Boot, places: Places = Places()) -> str:
-    """The script as text.
+    """The script of a first boot.
 
     Raises:
         UserDataError: a value cannot be quoted for both bash and systemd, or the script is too long for EC2.
     """
+    return _script(FIRST_BOOT, boot, places)
+
+
+def render_builder(boot: Boot, places: Places = Places()) -> str:
+    """The script of an instance that becomes an image. Raises UserDataError, as `render`."""
+    limits = {"baked": BAKED, "failed": BAKING_FAILED, "most_seconds": str(MOST_BAKING_SECONDS)}
+    return _script(BAKE, boot, places, limits)
+
+
+def _script(name: str, boot: Boot, places: Places, more: Mapping[str, str] = MappingProxyType({})) -> str:
     lines = [f"{name}={_quoted(name, value)}" for name, value in sorted(boot.variables.items())]
-    text = _Script(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        variables="\n".join([contract.VARIABLES_BEGIN, *lines, contract.VARIABLES_END]),
-        role=boot.role,
-        services=contract.SERVICES_PREFIX.rstrip("/"),
-        unpack_bundle=_program("unpack_bundle"),
-        install_release=_program("install_release"),
+    values = {
+        "variables": "\n".join([contract.VARIABLES_BEGIN, *lines, contract.VARIABLES_END]),
+        "role": boot.role,
+        "services": contract.SERVICES_PREFIX.rstrip("/"),
+        "unpack_bundle": _program("unpack_bundle"),
+        "install_release": _program("install_release"),
         **asdict(places),
-    )
+        **more,
+    }
+    text = _filled(name, {**values, "bundle": _filled(BUNDLE, values).rstrip("\n")})
     if (size := len(text.encode())) > MOST_BYTES:
         longest = max(boot.variables, key=lambda name: len(boot.variables[name]))
         raise UserDataError(f"user data of {size} bytes is above EC2's {MOST_BYTES}; the longest value is {longest}")
     return text
+
+
+def _filled(name: str, values: Mapping[str, str]) -> str:
+    return _Script((FOLDER / name).read_text(encoding="utf-8")).substitute(values)
 
 
 def _program(name: str) -> str:

@@ -3,15 +3,16 @@
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
 import pytest
 
 from inference_service import contract
 from infra.stack import BUNDLE_FOLDER
-from infra.user_data import Boot, render
+from infra.user_data import Boot, render, render_builder
 from infra.variables import Places, gateway_variables, node_variables
 from localcloud.aws.in_process import LocalAws, local_aws
 from localcloud.hosts.rootfs import root_file_system
@@ -28,7 +29,7 @@ PLACES = Places(
     api_keys_parameter="k",
     node_token_parameter="t",
 )
-SCRIPT = "/var/lib/cloud/part-001"
+SCRIPT, BUILDER = "/var/lib/cloud/part-001", "/var/lib/cloud/part-002"
 HOSTS = "/srv/hosts"
 
 
@@ -46,15 +47,23 @@ class Instance:
         done = self.host.run("env", *self.environ(), "bash", SCRIPT, seconds=300)
         return done.stdout + done.stderr
 
+    def bake(self) -> str:
+        """What the builder of an image runs, until it has powered itself off; what its console said."""
+        self.host.run("env", *self.environ(), "bash", BUILDER, seconds=300, check=False)
+        assert self.host.nspawn is not None
+        assert self.host.nspawn.wait(120) == 0
+        return self.host.console.read_text()
+
     def site(self, *options: str, playbook: str = "site.yml") -> str:
         """A playbook of running hosts, with this host as its only one; what it said."""
         self.host.write(HOSTS, f"[role_{self.role}]\nhere ansible_connection=local service_role={self.role}\n")
         return self._playbook(playbook, "-i", HOSTS, "-e", "ready_seconds=60", *options)
 
-    def play(self, *options: str) -> str:
+    def play(self, *options: str, playbook: str = "boot.yml") -> str:
         """boot.yml again, as the first boot applies it; what it said."""
-        variables = f"service_role={self.role} service_version={self.version} inference_node_engine=none"
-        return self._playbook("boot.yml", "-c", "local", "-i", "localhost,", "-e", variables, *options)
+        engine = SETTINGS.models[0].engine if self.role == contract.ROLE_NODE else "none"
+        variables = f"service_role={self.role} service_version={self.version} inference_node_engine={engine}"
+        return self._playbook(playbook, "-c", "local", "-i", "localhost,", "-e", variables, *options)
 
     def _playbook(self, *words: str) -> str:
         tools = "/opt/warmfleet/tools"
@@ -95,19 +104,27 @@ def bundle_version() -> str:
     return hashlib.sha256((BUNDLE_FOLDER / contract.MANIFEST_NAME).read_bytes()).hexdigest()
 
 
+class Launch(Protocol):
+    def __call__(self, role: str, image: str | None = None) -> Instance:
+        """An instance whose host has booted; its first boot is the caller's. `image` as in `Container.lower`."""
+
+
 @pytest.fixture(scope="session")
-def launch(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Instance]]:
-    """Launches an instance of a role and boots its host; the first boot is the caller's."""
+def launch(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
     numbers = itertools.count(1)
     with ExitStack() as stack:
 
-        def launched(role: str) -> Instance:
+        def launched(role: str, image: str | None = None) -> Instance:
             name = f"warmfleet-{os.getpid()}-{next(numbers)}"
             folder = tmp_path_factory.mktemp(name)
-            made = stack.enter_context(host(root_file_system(cache_home(os.environ)), folder, name))
+            made = stack.enter_context(host(image or base_image(), folder, name))
             return boot_instance(aws, made, role)
 
         yield launched
+
+
+def base_image() -> str:
+    return str(root_file_system(cache_home(os.environ)))
 
 
 def boot_instance(aws: LocalAws, made: Host, role: str) -> Instance:
@@ -123,6 +140,7 @@ def boot_instance(aws: LocalAws, made: Host, role: str) -> Instance:
         else node_variables(SETTINGS, SETTINGS.models[0], PLACES, bundle_version())
     )
     made.write(SCRIPT, render(Boot(role, variables)))
+    made.write(BUILDER, render_builder(Boot(role, variables)))
     metadata = f"AWS_EC2_METADATA_SERVICE_ENDPOINT={aws.url}/_local/metadata/{name}"
     given = f'[Manager]\nDefaultEnvironment="AWS_ENDPOINT_URL={aws.url}" "{metadata}"\n'
     made.write("/etc/systemd/system.conf.d/local.conf", given)
@@ -131,7 +149,7 @@ def boot_instance(aws: LocalAws, made: Host, role: str) -> Instance:
 
 
 @pytest.fixture(scope="session")
-def gateway(launch: Callable[[str], Instance]) -> Instance:
+def gateway(launch: Launch) -> Instance:
     """A gateway after its first boot."""
     made = launch(contract.ROLE_GATEWAY)
     made.first_boot()
@@ -139,7 +157,7 @@ def gateway(launch: Callable[[str], Instance]) -> Instance:
 
 
 @pytest.fixture(scope="session")
-def node(launch: Callable[[str], Instance]) -> Instance:
+def node(launch: Launch) -> Instance:
     """A node after its first boot."""
     made = launch(contract.ROLE_NODE)
     made.first_boot()

@@ -126,9 +126,9 @@ def entering(init: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def host(base: Path, folder: Path, name: str) -> Iterator[Host]:
-    """A host that has not booted yet; afterwards nothing of it is left but its folder."""
-    made = Host(Container("warmfleet-tests", name, folder, str(base), hostname=name))
+def host(lower: str, folder: Path, name: str) -> Iterator[Host]:
+    """A host that has not booted yet, of an image (`Container.lower`); afterwards only its folder is left."""
+    made = Host(Container("warmfleet-tests", name, folder, lower, hostname=name))
     made.container.mount()
     try:
         yield made

@@ -5,14 +5,13 @@ import re
 import shutil
 import time
 import urllib.request
-from collections.abc import Callable
 
 import pytest
 
 from inference_service import contract
 from infra.stack import BUNDLE_FOLDER
 from tests.aws.first_boot.cases import SETTINGS
-from tests.nodes.conftest import Instance
+from tests.nodes.conftest import Instance, Launch
 
 BUNDLES = "opt/warmfleet/bundles"
 
@@ -95,7 +94,7 @@ def test_a_first_boot_of_a_configured_host_runs_no_playbook(gateway: Instance) -
     assert "PLAY" not in gateway.first_boot()
 
 
-def test_check_mode_on_a_fresh_host_fails_nowhere(launch: Callable[[str], Instance], gateway: Instance) -> None:
+def test_check_mode_on_a_fresh_host_fails_nowhere(launch: Launch, gateway: Instance) -> None:
     fresh = launch(contract.ROLE_GATEWAY)
     shutil.copytree(gateway.host.root / BUNDLES, fresh.host.root / BUNDLES)  # it runs the playbook from there
     said = fresh.play("--check", "--diff")
@@ -160,7 +159,7 @@ def test_a_wheel_of_another_hash_is_refused_and_what_runs_stays(gateway: Instanc
 
 
 def test_site_yml_brings_another_bundle_and_refuses_one_that_is_not_what_its_version_says(
-    launch: Callable[[str], Instance],
+    launch: Launch,
 ) -> None:
     """The second bundle is the first with one more space in its manifest."""
     instance = launch(contract.ROLE_GATEWAY)

@@ -8,7 +8,7 @@ import yaml
 
 from inference_service import contract
 from infra.settings import Model, StackSettings, Vllm
-from infra.user_data import MOST_BYTES, Boot, UserDataError, render
+from infra.user_data import MOST_BYTES, Boot, UserDataError, render, render_builder
 from infra.variables import Places, gateway_variables, node_variables
 from localcloud.user_data import read_variables
 
@@ -68,11 +68,18 @@ def test_a_value_stays_itself_whatever_it_means_to_a_shell(tmp_path: Path, value
 
 
 def test_each_script_is_a_script_and_fits_into_ec2() -> None:
-    for boot in boots(settings(("--long",) * 40)):
-        script = render(boot)
+    given = boots(settings(("--long",) * 40))
+    for script in [*map(render, given), *map(render_builder, given)]:
         assert script.startswith("#!/bin/bash\n")  # else cloud-init would not run it
         assert len(script.encode()) < MOST_BYTES
         subprocess.run(["bash", "-n"], input=script.encode(), timeout=20, check=True)
+
+
+def test_a_builder_of_an_image_bakes_and_never_configures_itself_for_service() -> None:
+    script = render_builder(boots(settings())[0])
+    assert "apply bake.yml" in script
+    assert "boot.yml" not in script
+    assert "/etc/warmfleet/service.env" not in script
 
 
 @pytest.mark.parametrize("value", ["it's", "two\nlines", "\r", "\x00", "\x1b[0m", "\u2028"])
