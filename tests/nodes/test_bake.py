@@ -28,7 +28,9 @@ def baked(launch: Launch, image: Path) -> Instance:
 
 
 def test_an_image_holds_the_release_and_its_units_and_nothing_of_the_host_that_it_was_made_on(image: Path) -> None:
-    assert (image / "etc/warmfleet/configured").read_text() == f"node llama.cpp {bundle_version()} {SETTINGS.connection}\n"
+    assert (
+        image / "etc/warmfleet/configured"
+    ).read_text() == f"node llama.cpp {bundle_version()} {SETTINGS.connection}\n"
     assert (image / "etc/systemd/system/multi-user.target.wants/warmfleet-node.service").is_symlink()
     assert [each.name for each in (image / "opt/warmfleet/releases").iterdir()] == [f"{bundle_version()}-node"]
     assert sorted(each.name for each in (image / "opt/warmfleet").iterdir()) == ["bundles", "releases"]
