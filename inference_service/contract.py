@@ -51,6 +51,7 @@ VAR_STUB_LOAD_SECONDS = "WARMFLEET_STUB_LOAD_SECONDS"  # tests only
 VAR_MODELS = "WARMFLEET_MODELS"  # comma-separated names
 VAR_API_KEYS_PARAMETER = "WARMFLEET_API_KEYS_PARAMETER"  # name of an SSM SecureString, never its value
 VAR_API_KEYS_POLL_SECONDS = "WARMFLEET_API_KEYS_POLL_SECONDS"
+VAR_SLO_WAIT_SECONDS = "WARMFLEET_SLO_WAIT_SECONDS"  # JSON: by model, the wait for an answer's begin that is promised
 VAR_GATEWAYS = "WARMFLEET_GATEWAYS"  # how many there are: each allows its share of a key's limits
 VAR_GATEWAY_PORT = "WARMFLEET_GATEWAY_PORT"
 VAR_DISCOVERY_POLL_SECONDS = "WARMFLEET_DISCOVERY_POLL_SECONDS"
@@ -59,6 +60,9 @@ VAR_LONGEST_WAIT_SECONDS = "WARMFLEET_LONGEST_WAIT_SECONDS"  # the most that HEA
 VAR_GUARDS_OFF = "WARMFLEET_GUARDS_OFF"  # tests only: comma-separated names of guards, to see what they prevent
 VAR_LEASE_SECONDS = "WARMFLEET_LEASE_SECONDS"  # tests only: of an answer under an Idempotency-Key
 VAR_IDLE_CONNECTION_SECONDS = "WARMFLEET_IDLE_CONNECTION_SECONDS"  # longer than the load balancer keeps idle ones
+# The planner alone (a Lambda function, no instance).
+VAR_FLEETS = "WARMFLEET_FLEETS"  # JSON: see infra/planner/fleet.py
+VAR_INTERRUPTIONS_QUEUE_URL = "WARMFLEET_INTERRUPTIONS_QUEUE_URL"
 # Given by whatever starts the process (systemd on AWS, the local cloud's supervisor), not by user data.
 VAR_BIND_ADDRESS = "WARMFLEET_BIND_ADDRESS"  # default 127.0.0.1
 VAR_DATA_DIR = "WARMFLEET_DATA_DIR"  # default /var/lib/warmfleet
@@ -70,6 +74,7 @@ POINTERS_PREFIX = "pointers/"
 REPLACEMENTS_PREFIX = "replacements/"  # by group: nodes replaced for their health of late
 SERVICES_PREFIX = "services/"
 IDEMPOTENCY_PREFIX = "idempotency/"  # idempotency/<hash>: an answer that was given under an Idempotency-Key
+SCALING_PREFIX = "scaling/"  # scaling/<model>/state.json and control.json: the planner's memory, and who paused it
 JOBS_PREFIX = "jobs/"  # jobs/<id>/result.json, and jobs/<id>/attempt.json: the last try, and why it failed
 
 
@@ -84,6 +89,16 @@ def job_result_key(job_id: str) -> str:
 
 def job_attempt_key(job_id: str) -> str:
     return f"{JOBS_PREFIX}{job_id}/attempt.json"
+
+
+def scaling_state_key(model: str) -> str:
+    """Key of what the planner remembers of a model's fleet, with its last plan."""
+    return f"{SCALING_PREFIX}{model}/state.json"
+
+
+def scaling_control_key(model: str) -> str:
+    """Key of the object by which a person pauses and resumes a model's scaling."""
+    return f"{SCALING_PREFIX}{model}/control.json"
 
 
 def pointer_key(model: str) -> str:
@@ -182,6 +197,30 @@ METRIC_GATEWAY_TOKENS = "inference_gateway_streamed_tokens"  # counter: exposed 
 METRIC_GATEWAY_BROKEN_STREAMS = "inference_gateway_broken_streams"  # counter: exposed as ..._total
 METRIC_GATEWAY_RESUMED_STREAMS = "inference_gateway_resumed_streams"  # counter, a takeover each: exposed as ..._total
 METRIC_GATEWAY_DISCOVERY_AGE_SECONDS = "inference_gateway_discovery_age_seconds"  # since EC2 last listed the nodes
+
+# --- CloudWatch metrics that gateways and the planner publish, by environment and model; all are sums.
+NAMESPACE_WARMFLEET = "Warmfleet"
+DIMENSION_ENVIRONMENT, DIMENSION_MODEL = "Environment", "Model"
+METRIC_OFFERED_TOKENS = "OfferedTokens"  # that requests of the minute are expected to need
+METRIC_WAITING_TOKENS = "WaitingTokens"  # of requests that no warm node could take yet
+METRIC_ANSWERED_REQUESTS = "AnsweredRequests"
+METRIC_LATE_REQUESTS = "LateRequests"  # of those: waited longer than promised, or refused for want of a node
+METRIC_PLANS = "Plans"  # 1 for each plan that was made; none for minutes means that the planner is dead
+METRIC_WANTED_SPOT, METRIC_WANTED_ON_DEMAND = "WantedSpot", "WantedOnDemand"
+METRIC_EXPECTED_DEMAND = "ExpectedDemandReplicas"
+METRIC_EXPECTED_READY = "ExpectedReadyReplicas"
+METRIC_EXPECTED_READY_SECONDS = "ExpectedReadySeconds"
+METRIC_REFUSALS = "Refusals"  # of the brakes
+SLO_WAIT_SECONDS = 20.0  # promised where a stack says nothing else
+
+
+def model_dimensions(environment: str, model: str) -> list[dict[str, str]]:
+    """The dimensions of each metric above."""
+    return [
+        {"Name": DIMENSION_ENVIRONMENT, "Value": environment},
+        {"Name": DIMENSION_MODEL, "Value": model},
+    ]
+
 
 # --- CloudWatch metrics that AWS publishes and the dashboard and alarms read. One name per line, as AWS spells it.
 # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-metrics.html

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from inference_service import contract
+
 Statement = Mapping[str, Any]
 Condition = Mapping[str, Mapping[str, str | Sequence[str]]]
 
@@ -48,3 +50,12 @@ def may_encrypt(key_arn: str) -> Statement:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
     """
     return statement(["kms:Decrypt", "kms:GenerateDataKey"], [key_arn])
+
+
+def may_publish_metrics() -> Statement:
+    """PutMetricData takes no resource; the namespace narrows it.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html
+    """
+    ours: Condition = {"StringEquals": {"cloudwatch:namespace": contract.NAMESPACE_WARMFLEET}}
+    return statement(["cloudwatch:PutMetricData"], ["*"], condition=ours)

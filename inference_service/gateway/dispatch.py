@@ -9,6 +9,7 @@ import aiohttp
 
 from inference_service import contract
 from inference_service.gateway.chat_request import ChatRequest
+from inference_service.gateway.demand import DemandMeter
 from inference_service.gateway.errors import ApiError
 from inference_service.gateway.fleet import Fleet
 from inference_service.gateway.node_view import NodeView
@@ -42,6 +43,7 @@ class Dispatcher:
         self._http = http
         self._settings = settings
         self._clock = clock
+        self.demand = DemandMeter(settings.models, settings.slo_wait_seconds)
 
     async def open(self, stack: AsyncExitStack, chat: ChatRequest, record: Record) -> Opening:
         """An answer that has begun. Closing `stack` ends it, on the node too.
@@ -49,6 +51,17 @@ class Dispatcher:
         Raises:
             ApiError: no node is warm in time, every node refuses, or nodes were lost over this request.
         """
+        self.demand.offered(chat.model, self._fleet.tokens_of(chat))
+        try:
+            opening = await self._open(stack, chat, record)
+        except ApiError as error:
+            if error.status >= 429:  # not the client's mistake: there was no node for it
+                self.demand.refused(chat.model)
+            raise
+        self.demand.began(chat.model, self._clock() - record.started)
+        return opening
+
+    async def _open(self, stack: AsyncExitStack, chat: ChatRequest, record: Record) -> Opening:
         deadline = record.started + min(chat.patience.begin or 0, chat.patience.total or math.inf)
         attempts = Attempts()
         while True:
@@ -93,7 +106,8 @@ class Dispatcher:
             if not attempts.waited:
                 self._refuse_if_many_wait(chat)
             attempts.waited = True
-            with self._fleet.request_waiting(chat):
+            tokens = self._fleet.tokens_of(chat)
+            with self._fleet.request_waiting(chat), self.demand.waiting(chat.model, tokens):
                 await self._fleet.wait_for_change(min(remaining, BUSY_PAUSE_SECONDS) if attempts.full else remaining)
             attempts.full.clear()
 

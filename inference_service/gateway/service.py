@@ -15,9 +15,10 @@ from aiohttp import web
 from botocore.config import Config
 
 from inference_service.environment import loopback
-from inference_service.gateway import handover, polling, stalls, upstream
+from inference_service.gateway import demand, handover, polling, stalls, upstream
 from inference_service.gateway.app import create_app
 from inference_service.gateway.chat import ChatEndpoint
+from inference_service.gateway.demand import DemandMeter
 from inference_service.gateway.discovery import Registry
 from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.fleet import Fleet
@@ -45,6 +46,7 @@ class Gateway:
     streams: OpenStreams
     keys: KeyRing
     app: web.Application
+    demand: DemandMeter
 
 
 def aws_client(service: str, region: str) -> Any:
@@ -97,7 +99,7 @@ def assemble(settings: GatewaySettings, http: aiohttp.ClientSession, clock: Call
     guards += [idempotency_guard(runs, settings)] if settings.deduplication else []
     app = create_app(settings, fleet, chat, metrics, clock, guards)
     app.on_cleanup.append(runs.close)
-    return Gateway(fleet, streams, keys, app)
+    return Gateway(fleet, streams, keys, app, dispatcher.demand)
 
 
 def _work(
@@ -124,6 +126,7 @@ def _work(
         ),
         stalls.watch(gateway.streams, settings.stall_seconds),
         *([handover.watch(gateway.streams, fleet)] if settings.resume else []),
+        demand.publish(gateway.demand, aws_client("cloudwatch", settings.region), settings.environment),
     ]
 
 

@@ -1,7 +1,8 @@
 """The gateway's settings, read once from the environment that user data and systemd (or the local cloud) give it."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inference_service import contract
 from inference_service.environment import EnvironmentReader, SettingsError, count, interval, loopback, port, seconds
@@ -50,6 +51,7 @@ class GatewaySettings:
     lease_seconds: float = 12.0  # a gateway that says nothing for so long has lost the answers that it had begun
     linger_seconds: float = 10.0  # an answer under an Idempotency-Key goes on so long without its client
     replay_wait_seconds: float = 30.0  # for another gateway's answer, where the client names no deadline
+    slo_wait_seconds: Mapping[str, float] = field(default_factory=dict)  # promised, by model
     gateways: int = 1  # each allows its share of a key's limits
 
 
@@ -76,6 +78,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         "api_keys_parameter": given(contract.VAR_API_KEYS_PARAMETER, str),
         "api_keys_poll_seconds": given(contract.VAR_API_KEYS_POLL_SECONDS, interval),
         "gateways": given(contract.VAR_GATEWAYS, count),
+        "slo_wait_seconds": given(contract.VAR_SLO_WAIT_SECONDS, _seconds_by_model),
         "node_token_parameter": given(contract.VAR_NODE_TOKEN_PARAMETER, str),
         "node_token_key": given(contract.VAR_NODE_TOKEN_KEY, str),
         "lease_seconds": given(contract.VAR_LEASE_SECONDS, interval),
@@ -87,6 +90,14 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         given(contract.VAR_API_KEYS_PARAMETER, str, optional=False)
     reader.finish("gateway")
     return GatewaySettings(**{name: value for name, value in values.items() if value is not None})
+
+
+def _seconds_by_model(raw: str) -> dict[str, float]:
+    try:
+        found = {str(model): float(seconds) for model, seconds in json.loads(raw).items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError("a JSON object of seconds by model is needed") from error
+    return found
 
 
 def _names(raw: str) -> tuple[str, ...]:

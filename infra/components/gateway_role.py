@@ -6,7 +6,7 @@ import pulumi
 
 from inference_service import contract
 from infra.components.instance_role import InstanceRole, may_log
-from infra.policy_document import Statement, may_encrypt, statement
+from infra.policy_document import Statement, may_encrypt, may_publish_metrics, statement
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def may_route(
         statement(["ec2:DescribeInstances"], ["*"]),
         statement(["ssm:GetParameter"], [api_keys_arn, node_token_arn]),
         statement(["ssm:PutParameter"], [node_token_arn]),  # gateways make the token, and change it every day
+        may_publish_metrics(),
         may_log(log_group_arn),
         *([may_encrypt(key_arn), statement(["kms:Encrypt"], [key_arn])] if key_arn else []),
     ]

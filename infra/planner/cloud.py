@@ -1,0 +1,155 @@
+"""The calls to AWS that the handler makes: read, remember, act. Decides nothing.
+
+boto3's clients are parameters, so that the same calls run on AWS, on moto and in the local cloud.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from inference_service import contract
+from infra.planner.model import Plan
+
+METRICS_LATEST_SECONDS = 180.0  # older figures are no figures
+RECEIVES = 5  # batches of ten notices a minute
+KINDS = {"EC2 Spot Instance Interruption Warning": "notice", "EC2 Instance Rebalance Recommendation": "rebalance"}
+
+
+class OverlapError(Exception):
+    """Another run wrote the state in the meantime: it acts, this one does not."""
+
+
+@dataclass(frozen=True)
+class Clients:
+    """boto3 clients of the account and region of the stack."""
+
+    autoscaling: Any
+    cloudwatch: Any
+    s3: Any
+    sqs: Any
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The newest whole minute of a model's requests; None where there is none of late."""
+
+    offered_tokens: float | None
+    waiting_tokens: float
+    answered: float
+    late: float
+
+
+def read_json(s3: Any, bucket: str, key: str) -> tuple[Any, str | None]:
+    """An object and its ETag; None for both where there is none."""
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key)
+    except s3.exceptions.NoSuchKey:
+        return None, None
+    return json.loads(answer["Body"].read()), answer["ETag"]
+
+
+def write_json(s3: Any, bucket: str, key: str, document: Any, etag: str | None) -> None:
+    """Replace the object that had this ETag, or make it where there was none.
+
+    Raises:
+        OverlapError: it is another one by now (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+    """
+    condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+    try:
+        s3.put_object(
+            Bucket=bucket, Key=key, Body=json.dumps(document).encode(), ContentType="application/json", **condition
+        )
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
+            raise OverlapError(f"{key} was written by another run") from error
+        raise
+
+
+def describe(autoscaling: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The groups by name.
+
+    Raises:
+        LookupError: one of them does not exist.
+    """
+    answer = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=list(names))
+    found = {group["AutoScalingGroupName"]: group for group in answer["AutoScalingGroups"]}
+    if missing := [name for name in names if name not in found]:
+        raise LookupError(f"no Auto Scaling group {', '.join(missing)}")
+    return found
+
+
+def read_figures(cloudwatch: Any, environment: str, model: str, now: float) -> Figures:
+    """The newest minute that all gateways have reported: not the running one."""
+    names = (
+        contract.METRIC_OFFERED_TOKENS,
+        contract.METRIC_WAITING_TOKENS,
+        contract.METRIC_ANSWERED_REQUESTS,
+        contract.METRIC_LATE_REQUESTS,
+    )
+    end = datetime.fromtimestamp(now // 60 * 60, UTC)
+    answer = cloudwatch.get_metric_data(
+        MetricDataQueries=[_query(f"m{i}", name, environment, model) for i, name in enumerate(names)],
+        StartTime=end - timedelta(seconds=METRICS_LATEST_SECONDS),
+        EndTime=end,
+        ScanBy="TimestampDescending",
+    )
+    results = answer["MetricDataResults"]
+    series = {one["Id"]: dict(zip(one["Timestamps"], one["Values"], strict=True)) for one in results}
+    newest = max(series["m0"], default=None)
+    offered, waiting, answered, late = (series[f"m{i}"].get(newest) for i in range(len(names)))
+    return Figures(offered, waiting or 0.0, answered or 0.0, late or 0.0)
+
+
+def _query(id_: str, name: str, environment: str, model: str) -> dict[str, Any]:
+    metric = {
+        "Namespace": contract.NAMESPACE_WARMFLEET,
+        "MetricName": name,
+        "Dimensions": contract.model_dimensions(environment, model),
+    }
+    return {"Id": id_, "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
+
+
+def receive_events(sqs: Any, queue_url: str) -> tuple[dict[str, str], list[str]]:
+    """Notices and recommendations by instance id, and the receipts of every message read."""
+    events: dict[str, str] = {}
+    receipts: list[str] = []
+    for _ in range(RECEIVES):
+        answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+        messages = answer.get("Messages", [])
+        for message in messages:
+            receipts.append(message["ReceiptHandle"])
+            event = json.loads(message["Body"])
+            kind = KINDS.get(event.get("detail-type", ""))
+            instance = event.get("detail", {}).get("instance-id")
+            if kind and instance and events.get(instance) != "notice":
+                events[instance] = kind
+        if not messages:
+            break
+    return events, receipts
+
+
+def forget_events(sqs: Any, queue_url: str, receipts: Sequence[str]) -> None:
+    for start in range(0, len(receipts), 10):
+        entries = [{"Id": str(i), "ReceiptHandle": each} for i, each in enumerate(receipts[start : start + 10])]
+        sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)
+
+
+def publish(cloudwatch: Any, environment: str, model: str, plan: Plan, spot: Mapping[str, bool]) -> None:
+    """What was wanted and expected, for dashboard and alarms; arithmetic on them needs no Lambda."""
+    wanted = {True: 0, False: 0}
+    for target in plan.targets:
+        wanted[spot[target.pool]] += target.desired
+    figures = {
+        contract.METRIC_PLANS: 1.0,
+        contract.METRIC_WANTED_SPOT: float(wanted[True]),
+        contract.METRIC_WANTED_ON_DEMAND: float(wanted[False]),
+        contract.METRIC_EXPECTED_DEMAND: plan.expected.demand_replicas,
+        contract.METRIC_EXPECTED_READY: plan.expected.ready_replicas,
+        contract.METRIC_EXPECTED_READY_SECONDS: plan.expected.horizon_seconds,
+        contract.METRIC_REFUSALS: float(len(plan.refusals)),
+    }
+    dimensions = contract.model_dimensions(environment, model)
+    data = [{"MetricName": name, "Dimensions": dimensions, "Value": value} for name, value in figures.items()]
+    cloudwatch.put_metric_data(Namespace=contract.NAMESPACE_WARMFLEET, MetricData=data)

@@ -1,0 +1,51 @@
+"""What the handler is told of each fleet by its environment, and the limits and pools that follow. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from infra.planner.model import Limits, Promise
+
+
+@dataclass(frozen=True)
+class Group:
+    """One Auto Scaling group: the most that it may have, and what one replica in it costs an hour."""
+
+    name: str
+    spot: bool
+    most: int
+    usd_per_hour: float
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """One model. `replica_tokens_per_second` is what a node decodes when all its slots are busy."""
+
+    model: str
+    groups: tuple[Group, ...]
+    base_on_demand: int
+    replica_tokens_per_second: float
+    slo_wait_seconds: float
+    slo: float
+    max_hourly_usd: float | None
+
+    def limits(self) -> Limits:
+        return Limits(
+            {group.name: group.most for group in self.groups},
+            self.base_on_demand,
+            self.max_hourly_usd,
+            Promise(self.slo_wait_seconds, self.slo),
+        )
+
+
+def as_variable(fleets: list[Fleet]) -> str:
+    """The value of contract.VAR_FLEETS."""
+    return json.dumps([asdict(fleet) for fleet in fleets])
+
+
+def from_variable(text: str) -> list[Fleet]:
+    found: list[Mapping[str, object]] = json.loads(text)
+    return [
+        Fleet(**{**fleet, "groups": tuple(Group(**group) for group in fleet["groups"])})  # type: ignore[arg-type,attr-defined]
+        for fleet in found
+    ]

@@ -1,0 +1,208 @@
+"""The planner's handler against a local AWS: real boto3 calls on real groups, one call a minute."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from inference_service import contract
+from infra.planner import cloud
+from infra.planner.fleet import Fleet as PlannedFleet
+from infra.planner.fleet import Group, as_variable, from_variable
+from infra.planner.handler import Settings, moment, run
+from tests.aws.conftest import Fleet
+
+START = 1_790_000_000 // 60 * 60
+PLANNED = PlannedFleet(
+    "m", (Group("spot", True, 20, 0.41), Group("on-demand", False, 20, 1.0)), 0, 10.0, 20.0, 0.99, None
+)
+
+
+class World:
+    """Two groups that a planner sizes, and the minutes that pass."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet, self.minute = fleet, 0
+        for name in ("spot", "on-demand"):
+            fleet.group(name, MaxSize=20)
+        aws = fleet.aws
+        self.clients = cloud.Clients(*(aws.client(name) for name in ("autoscaling", "cloudwatch", "s3", "sqs")))
+        self.clients.s3.create_bucket(Bucket="models")
+        self.queue = self.clients.sqs.create_queue(QueueName="interruptions")["QueueUrl"]
+        self.settings = Settings("dev", "models", self.queue, (PLANNED,))
+
+    def now(self) -> float:
+        return float(START + 60 * self.minute)
+
+    def ask(self, replicas: float, late: float = 0.0) -> None:
+        """What gateways publish for the minute that ends now."""
+        values = {
+            contract.METRIC_OFFERED_TOKENS: replicas * 10.0 * 60,
+            contract.METRIC_WAITING_TOKENS: 0.0,
+            contract.METRIC_ANSWERED_REQUESTS: 100.0,
+            contract.METRIC_LATE_REQUESTS: late,
+        }
+        data = [
+            {
+                "MetricName": name,
+                "Dimensions": contract.model_dimensions("dev", "m"),
+                "Value": value,
+                "Timestamp": datetime.fromtimestamp(self.now() - 60, UTC),
+            }
+            for name, value in values.items()
+        ]
+        self.clients.cloudwatch.put_metric_data(Namespace=contract.NAMESPACE_WARMFLEET, MetricData=data)
+
+    def plan(self, replicas: float | None) -> dict[str, Any]:
+        """A minute passes with this demand, and the planner runs."""
+        self.minute += 1
+        if replicas is not None:
+            self.ask(replicas)
+        done: dict[str, Any] = run(self.settings, self.clients, self.now())["m"]
+        return done
+
+    def desired(self, group: str) -> int:
+        return int(self.fleet.described(group)["DesiredCapacity"])
+
+    def state(self) -> Any:
+        return cloud.read_json(self.clients.s3, "models", contract.scaling_state_key("m"))[0]
+
+    def control(self, **document: Any) -> None:
+        key = contract.scaling_control_key("m")
+        self.clients.s3.put_object(Bucket="models", Key=key, Body=json.dumps(document).encode())
+
+
+@pytest.fixture
+def world(fleet: Fleet) -> World:
+    return World(fleet)
+
+
+def settled(world: World, replicas: float, minutes: int = 6) -> None:
+    for _ in range(minutes):
+        world.plan(replicas)
+        world.fleet.aws.tick(3)
+
+
+def test_demand_sizes_the_groups_and_the_plan_is_published(world: World) -> None:
+    world.plan(4.0)
+    assert world.desired("spot") >= 4
+    figures = world.clients.cloudwatch.list_metrics(Namespace=contract.NAMESPACE_WARMFLEET)["Metrics"]
+    assert {contract.METRIC_PLANS, contract.METRIC_WANTED_SPOT} <= {one["MetricName"] for one in figures}
+    told = world.state()["told"]
+    assert {one["pool"]: one["desired"] for one in told["targets"]}["spot"] == world.desired("spot")
+
+
+def test_nodes_in_the_launch_hook_are_not_bought_again(world: World) -> None:
+    world.clients.autoscaling.put_lifecycle_hook(
+        LifecycleHookName="warm",
+        AutoScalingGroupName="spot",
+        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+        HeartbeatTimeout=7200,
+    )
+    settled(world, 4.0, minutes=4)
+    bought = world.desired("spot") + world.desired("on-demand")
+    assert set(world.fleet.states("spot").values()) == {"Pending:Wait"}
+    settled(world, 4.0, minutes=3)
+    assert world.desired("spot") + world.desired("on-demand") <= bought + 1
+
+
+def test_a_node_under_notice_is_replaced_and_no_longer_counted(world: World) -> None:
+    settled(world, 4.0)
+    taken = sorted(world.fleet.states("spot"))[:3]
+    for instance in taken:
+        event = {"detail-type": "EC2 Spot Instance Interruption Warning", "detail": {"instance-id": instance}}
+        world.clients.sqs.send_message(QueueUrl=world.queue, MessageBody=json.dumps(event))
+    before = world.desired("spot") + world.desired("on-demand")
+    world.plan(4.0)
+    assert sorted(world.state()["instances"]["noticed"]) == taken
+    assert world.desired("spot") + world.desired("on-demand") >= before
+    spot = next(pool for pool in world.state()["told"]["observed"]["pools"] if pool["name"] == "spot")
+    assert (spot["noticed"], spot["ready"]) == (3, len(world.fleet.states("spot")) - 3)
+    assert "Messages" not in world.clients.sqs.receive_message(QueueUrl=world.queue)
+
+
+def test_of_two_runs_that_overlap_one_acts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.plan(1.0)
+    world.minute += 1
+    world.ask(6.0)
+    read, inner = cloud.read_figures, []
+
+    def overtaken(*arguments: Any) -> Any:
+        if not inner:
+            inner.append(True)
+            run(world.settings, world.clients, world.now())
+        return read(*arguments)
+
+    monkeypatch.setattr(cloud, "read_figures", overtaken)
+    acts: list[Any] = []
+    monkeypatch.setattr("infra.planner.handler._Run._act", lambda *given: acts.append(given))
+    with pytest.raises(ExceptionGroup) as failed:
+        run(world.settings, world.clients, world.now())
+    assert failed.group_contains(cloud.OverlapError)
+    assert len(acts) == 1
+
+
+def test_scale_in_takes_named_nodes_with_a_decrement(world: World) -> None:
+    settled(world, 8.0)
+    before = world.desired("spot")
+    settled(world, 1.0, minutes=40)
+    assert 1 <= world.desired("spot") < before
+    assert world.state()["instances"]["chosen"] == []
+    assert len(world.fleet.states("spot")) == world.desired("spot")
+
+
+def test_a_paused_fleet_is_watched_and_not_changed(world: World) -> None:
+    world.control(paused=True)
+    assert world.plan(6.0)["paused"]
+    assert world.desired("spot") == 0
+    world.control(paused=False, resumed_at=world.now())
+    world.plan(6.0)
+    assert world.desired("spot") > 0
+
+
+def test_missing_figures_give_nothing_up(world: World) -> None:
+    settled(world, 5.0)
+    before = world.desired("spot"), world.desired("on-demand")
+    for _ in range(30):
+        world.plan(None)
+    assert world.desired("spot") >= before[0]
+
+
+def test_one_fleet_that_cannot_be_planned_stops_no_other(world: World) -> None:
+    lost = PlannedFleet("lost", (Group("gone", True, 3, 0.4),), 0, 10.0, 20.0, 0.99, None)
+    world.settings = Settings("dev", "models", world.queue, (lost, PLANNED))
+    world.minute += 1
+    world.ask(3.0)
+    with pytest.raises(ExceptionGroup, match="not every fleet was planned"):
+        run(world.settings, world.clients, world.now())
+    assert world.desired("spot") >= 3
+
+
+def test_a_group_that_aws_suspended_is_resumed_and_one_that_a_person_did_is_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.plan(1.0)
+    world.clients.autoscaling.suspend_processes(AutoScalingGroupName="spot", ScalingProcesses=["Launch"])
+    describe = cloud.describe
+
+    def with_reason(reason: str) -> None:
+        def described(*arguments: Any) -> Any:
+            found = describe(*arguments)
+            for process in found["spot"]["SuspendedProcesses"]:
+                process["SuspensionReason"] = reason  # moto gives none
+            return found
+
+        monkeypatch.setattr(cloud, "describe", described)
+
+    with_reason("User suspended at 2026-11-28T08:15:00Z")
+    assert "its launches are suspended" in world.plan(1.0)["refusals"][0]
+    assert [one["ProcessName"] for one in world.fleet.described("spot")["SuspendedProcesses"]] == ["Launch"]
+    with_reason("Auto Scaling suspended: no launch succeeded for 24 hours")
+    world.plan(1.0)
+    assert world.fleet.described("spot")["SuspendedProcesses"] == []
+
+
+def test_the_functions_environment_survives_the_way_there() -> None:
+    assert from_variable(as_variable([PLANNED])) == [PLANNED]
+    assert moment("2026-11-28T08:15:00Z") == 1_795_853_700.0
