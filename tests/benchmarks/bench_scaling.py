@@ -137,7 +137,7 @@ def page(found: list[Found]) -> str:
 
 INTRODUCTION = """Written by `make bench-scaling`; scoring: [scaling.md](../scaling.md). A cell is the mean cost over
 three seeds beside the smallest on-demand fleet that keeps the promise, and in brackets the lowest SLO of the three in
-percent; ✗ marks a cell in which a seed misses 99 %. All of it is simulated; the planner is the file that a stack deploys.
+percent; ✗ marks a cell in which a seed misses 99 %. All of it is simulated; the planner is the file that is deployed.
 """
 
 
