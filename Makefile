@@ -1,6 +1,6 @@
 # Every target runs a command that you could type. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-failures test-cloud test-nodes audit verify-aws lint format bench chaos clean requirements cli bundle .venv
+.PHONY: help up down test test-failures test-cloud test-nodes audit verify-aws lint format bench bench-scaling chaos clean requirements cli bundle .venv
 
 SETS := infra node gateway converge ansible uv
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
@@ -55,6 +55,9 @@ bench: .venv/ready cli bundle ## measure the speeds that this project promises
 	.venv/bin/python tests/benchmarks/bench_gateway.py
 	.venv/bin/python tests/benchmarks/bench_stacks.py
 	.venv/bin/python tests/benchmarks/bench_path.py
+
+bench-scaling: .venv/ready ## every scaling policy on the traces of ../shared, into docs/benchmarks/scaling.md; half an hour
+	.venv/bin/python tests/benchmarks/bench_scaling.py
 
 chaos: .venv/ready ## strike a local fleet while 20,000 requests are asked, and count what is lost; three quarters of an hour
 	.venv/bin/warmfleet chaos --requests 20000

@@ -1,6 +1,6 @@
 """Which alarms there are, and what each one means: values, without a call to AWS.
 
-Every metric is one that AWS publishes by itself, so that an alarm can fire on the first day:
+Every metric but the planner's own is one that AWS publishes by itself, so that an alarm can fire on the first day:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/aws-services-cloudwatch-metrics.html
 """
 
@@ -15,6 +15,7 @@ Text = pulumi.Input[str]
 MINUTE, QUARTER_HOUR, HOUR = 60, 900, 3600
 STORM = 5  # notices in a quarter of an hour
 FAILED_LAUNCHES = 3
+SILENT_MINUTES = 5
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,35 @@ def of_fleet(fleet: FleetNames, warm_up_budget_seconds: int) -> list[Alarm]:
             "FILL(n,0)",
             5 * MINUTE,
             1,
+        ),
+    ]
+
+
+def of_planner(environment: str, model: str) -> list[Alarm]:
+    """The alarms of a model whose fleet the planner sizes. Its figures are its own: no plan, no figure."""
+    dimensions = {contract.DIMENSION_ENVIRONMENT: environment, contract.DIMENSION_MODEL: model}
+
+    def own(name: str) -> Metric:
+        return Metric("n", contract.NAMESPACE_WARMFLEET, name, dimensions, "Sum")
+
+    return [
+        Alarm(
+            f"{model}-planner-silent",
+            f"Nobody has planned the fleet for {SILENT_MINUTES} minutes; it keeps its size. The planner's log group "
+            "says why.",
+            (own(contract.METRIC_PLANS),),
+            "IF(FILL(n,0) < 1, 1, 0)",
+            MINUTE,
+            SILENT_MINUTES,
+            missing_is_bad=True,
+        ),
+        Alarm(
+            f"{model}-planner-refuses",
+            "The planner would buy more, and may not: `warmfleet scaling explain` says which brake holds it.",
+            (own(contract.METRIC_REFUSALS),),
+            "FILL(n,0)",
+            MINUTE,
+            3,
         ),
     ]
 

@@ -111,6 +111,17 @@ class Model(_Frozen):
     load_timeout_seconds: int = Field(
         default=1800, ge=30, le=7200, description="The longest that loading the model may take."
     )
+    slo_wait_seconds: float = Field(
+        default=20, ge=0.1, le=3600, description="What is promised: an answer begins within so many seconds …"
+    )
+    slo: float = Field(default=0.99, ge=0.5, le=0.9999, description="… for this share of the requests.")
+    replica_tokens_per_second: float = Field(
+        default=1000,
+        gt=0,
+        le=1_000_000,
+        description="What a node decodes a second with all slots busy: the planner's unit. Measure it once for each "
+        "model and type; too high a figure is too small a fleet.",
+    )
     root_volume_gib: int = Field(
         default=100, ge=8, le=16384, description="Root disk; room for two versions of the model."
     )
@@ -174,6 +185,7 @@ class StackSettings(_Frozen):
     deletion_protection: Switch = True
     log_retention_days: Annotated[int, AfterValidator(rules.log_retention)] = Field(default=90, ge=1, le=3653)
     alarm_email: str = Field(default="", pattern=r"^$|^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=200)
+    planner: Switch = False
     max_hourly_usd: int = Field(default=0, ge=0, le=99_999)
     monthly_budget_usd: int = Field(default=0, ge=0, le=999_999)
 

@@ -18,12 +18,15 @@ from infra.components.launch_template import Machine
 from infra.components.log_group import LogGroup
 from infra.components.node_role import NodeRole, NodeRoleArgs
 from infra.components.observability import Observability, ObservabilityArgs
+from infra.components.planner import Planner, PlannerArgs, package_digest
 from infra.components.secret_parameter import SecretParameter, SecretParameterArgs
 from infra.components.service_bundle import bundle_version
 from infra.components.work_queue import WorkQueue, WorkQueueArgs
 from infra.foundation import Foundation
 from infra.hourly_cost import estimate
 from infra.order import GATEWAY_VOLUME_GIB, order
+from infra.planned_fleets import planned_fleet
+from infra.planner.fleet import as_variable
 from infra.settings import Model, StackSettings
 from infra.user_data import Boot, render
 from infra.variables import Places, balancer_idle_seconds, gateway_variables, node_variables
@@ -44,6 +47,8 @@ def build(settings: StackSettings, bundle_folder: Path = BUNDLE_FOLDER) -> dict[
         NetworkError: the existing VPC, or a subnet of it, does not fit.
     """
     bundle_version(bundle_folder)  # before anything is declared: without it nothing shall be made
+    if settings.planner:
+        package_digest(bundle_folder)
     return _Stack(settings, bundle_folder).build()
 
 
@@ -51,7 +56,7 @@ class _Stack:
     """What serves: gateways, a fleet for each model, and what watches them; all of it stands on the foundation."""
 
     def __init__(self, settings: StackSettings, bundle_folder: Path) -> None:
-        self.settings = settings
+        self.settings, self.bundle_folder = settings, bundle_folder
         self.base = Foundation(settings, bundle_folder)
         self.opts = self.base.opts
 
@@ -63,6 +68,8 @@ class _Stack:
         fleets = {model.name: self._fleet(model, gateways) for model in self.settings.models}
         interruptions = Interruptions("interruptions", InterruptionsArgs(base.key_arn), self.opts)
         topic = self._topic()
+        if self.settings.planner:
+            self._planner(fleets, interruptions)
         watched = self._watch(gateways, fleets, interruptions, topic)
         return {
             contract.OUTPUT_REGION: self.settings.region,
@@ -166,6 +173,25 @@ class _Stack:
         )
         return GpuFleet(name, args, self.opts)
 
+    def _planner(self, fleets: dict[str, GpuFleet], interruptions: Interruptions) -> Planner:
+        base = self.base
+        logs = LogGroup("planner", self.settings.log_retention_days, base.key_arn, self.opts)
+        told = [planned_fleet(model, fleets[model.name], self.settings) for model in self.settings.models]
+        args = PlannerArgs(
+            folder=self.bundle_folder,
+            environment=self.settings.environment,
+            bucket=base.bucket.bucket_name,
+            bucket_arn=base.bucket.arn,
+            fleets=pulumi.Output.all(*told).apply(as_variable),
+            group_arns=[group.arn for fleet in fleets.values() for group in fleet.groups()],
+            interruptions_url=interruptions.url,
+            interruptions_arn=interruptions.arn,
+            log_group_name=logs.name,
+            log_group_arn=logs.arn,
+            key_arn=base.key_arn,
+        )
+        return Planner("planner", args, self.opts)
+
     def _topic(self) -> AlarmTopic:
         base, settings = self.base, self.settings
         topic = AlarmTopic("alarms", AlarmTopicArgs(base.account_id, settings.alarm_email, base.key_arn), self.opts)
@@ -182,6 +208,8 @@ class _Stack:
         for model in self.settings.models:
             budget_seconds = lifecycle.warm_up_budget_seconds(model.load_timeout_seconds)
             watched += alarms.of_fleet(fleets[model.name].names(), budget_seconds)
+            if self.settings.planner:
+                watched += alarms.of_planner(self.settings.environment, model.name)
         names = [fleet.names() for fleet in fleets.values()]
         shown = dashboard.body(self.settings.region, names, balancer, targets)
         return Observability("fleet", ObservabilityArgs(watched, shown, topic.arn), self.opts)

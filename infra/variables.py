@@ -61,6 +61,7 @@ def gateway_variables(settings: StackSettings, places: Places, service_version: 
         contract.VAR_API_KEYS_PARAMETER: places.api_keys_parameter,
         contract.VAR_NODE_TOKEN_PARAMETER: places.node_token_parameter,
         **({contract.VAR_NODE_TOKEN_KEY: places.node_token_key} if places.node_token_key else {}),
+        contract.VAR_SLO_WAIT_SECONDS: json.dumps({model.name: model.slo_wait_seconds for model in settings.models}),
         contract.VAR_GATEWAYS: str(settings.gateway_nodes),
         contract.VAR_GATEWAY_PORT: str(settings.gateway_instance_port),
         contract.VAR_DISCOVERY_POLL_SECONDS: f"{settings.poll_seconds.discovery:g}",

@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 from typer._click.exceptions import ClickException, UsageError  # Typer carries its own Click, and exports few names
 
-from scripts.commands import backend, jobs, keys, models, service
+from scripts.commands import backend, jobs, keys, models, scaling, service
 from scripts.commands.ask import ask
 from scripts.commands.chaos import chaos
 from scripts.commands.check import check
@@ -39,6 +39,7 @@ def build_app() -> typer.Typer:
     app.add_typer(models.app, name="models")
     app.add_typer(jobs.app, name="jobs")
     app.add_typer(keys.app, name="keys")
+    app.add_typer(scaling.app, name="scaling")
     app.add_typer(backend.app, name="backend")
     app.add_typer(service.app, name="service")
     return app

@@ -70,6 +70,9 @@ class GpuFleet(pulumi.ComponentResource):
         args.role.allow_hooks([self.spot_group, self.on_demand_group])
         self.register_outputs({"spotGroup": self.spot_group.name, "onDemandGroup": self.on_demand_group.name})
 
+    def groups(self) -> tuple[aws.autoscaling.Group, aws.autoscaling.Group]:
+        return self.spot_group, self.on_demand_group
+
     def outputs(self) -> dict[str, Any]:
         """What the stack tells of this fleet; the names are contract.FLEET_*."""
         return {

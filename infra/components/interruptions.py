@@ -40,6 +40,7 @@ class Interruptions(pulumi.ComponentResource):
     """EventBridge rules that lead to a queue. They see every instance of the account in the region."""
 
     url: pulumi.Output[str]
+    arn: pulumi.Output[str]
     rules: dict[str, aws.cloudwatch.EventRule]
 
     def __init__(self, name: str, args: InterruptionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -68,7 +69,7 @@ class Interruptions(pulumi.ComponentResource):
                 arn=queue.arn,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
             )
-        self.url = queue.url
+        self.url, self.arn = queue.url, queue.arn
         self.register_outputs({"url": self.url})
 
     def _rule(self, event: str, pattern: Mapping[str, Any]) -> aws.cloudwatch.EventRule:

@@ -11,13 +11,14 @@ app = typer.Typer(help="The service bundle that nodes and gateways install.", no
 
 @app.command()
 def build(as_json: JsonFlag = False) -> None:
-    """Build the service bundle into build/service, where the Pulumi program takes it from.
+    """Build the service bundle, and the planner's package, into build/service, where the Pulumi program takes them
+    from.
 
     Example: warmfleet service build
     """
     import sys
 
-    from scripts import terminal
+    from scripts import planner_zip, terminal
     from scripts.exit_codes import CommandError
     from scripts.progress import Steps
     from scripts.root import bundle_folder, find_root
@@ -28,6 +29,7 @@ def build(as_json: JsonFlag = False) -> None:
     with Steps(sys.stderr).step("service bundle") as step:
         try:
             version = build_bundle(root, bundle_folder(root), report=step.say)
+            planner_zip.write(root, bundle_folder(root))
         except BundleError as error:
             raise CommandError(str(error)) from error
     if as_json:

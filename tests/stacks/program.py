@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
     pulumi_aws.budgets.Budget,
     pulumi_aws.kms.Key,
+    pulumi_aws.lambda_.Function,
     pulumi_aws.ssm.Parameter,
     pulumi_aws.sns.Topic,
     pulumi_aws.sqs.Queue,

@@ -144,6 +144,7 @@ def test_a_gateway_reads_its_bundle_and_lists_instances_which_aws_cannot_narrow(
     assert allowed(local, "gateway") == {
         "s3:GetObject": [f"arn:aws:s3:::{bucket(local)}/{each}/*" for each in ("services", "idempotency")],
         "s3:PutObject": [f"arn:aws:s3:::{bucket(local)}/idempotency/*"],
+        "cloudwatch:PutMetricData": ["*"],  # in the namespace Warmfleet alone
         "ec2:DescribeInstances": ["*"],
         "ssm:GetParameter": [parameter(local, "api-keys"), parameter(local, "node-token")],
         "ssm:PutParameter": [parameter(local, "node-token")],

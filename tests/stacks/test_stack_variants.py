@@ -1,6 +1,7 @@
 """Stacks that differ from the local one, each built in a local AWS of its own."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pulumi
@@ -10,11 +11,13 @@ from inference_service import contract
 from infra.components.egress import SERVICES
 from infra.components.existing_network import NetworkError
 from infra.components.service_bundle import BundleMissingError
+from infra.planner.fleet import from_variable
 from infra.policies.resource import Resource, plain
 from infra.policies.rule import findings
 from infra.policies.rules import every_rule
 from localcloud.aws.images import DEEP_LEARNING, UBUNTU
 from localcloud.aws.in_process import LocalAws
+from scripts import planner_zip
 from tests.stacks.program import ROOT, run, stack_settings
 from tests.stacks.reading import allowed, template_data, variables
 
@@ -154,3 +157,37 @@ def test_without_ssh_no_key_opens_an_instance(aws: LocalAws, bundle: Path) -> No
     assert 22 not in {
         each["FromPort"] for each in aws.client("ec2").describe_security_group_rules()["SecurityGroupRules"]
     }
+
+
+@pytest.fixture
+def with_planner(bundle: Path, tmp_path: Path) -> Path:
+    """A service bundle in name, beside the planner's real package."""
+    folder = Path(shutil.copytree(bundle, tmp_path / "service"))
+    planner_zip.write(ROOT, folder)
+    return folder
+
+
+def test_the_planner_is_told_of_every_fleet_and_may_size_their_groups_alone(aws: LocalAws, with_planner: Path) -> None:
+    built = run(aws, stack_settings(LOCAL, planner="true", models=json.dumps(TWO)), with_planner)
+    (function,) = aws.client("lambda").list_functions()["Functions"]
+    told = from_variable(function["Environment"]["Variables"][contract.VAR_FLEETS])
+    groups = {each["AutoScalingGroupName"]: each for each in built.groups().values()}
+    assert [fleet.model for fleet in told] == ["small", "large"]
+    assert {group.name: group.most for fleet in told for group in fleet.groups} == {
+        name: each["MaxSize"] for name, each in groups.items() if "gateway" not in name
+    }
+    sized = allowed(built, "planner")["autoscaling:SetDesiredCapacity"]
+    assert sorted(sized) == sorted(
+        each["AutoScalingGroupARN"] for name, each in groups.items() if "gateway" not in name
+    )
+    (rule,) = [each for each in aws.client("events").list_rules()["Rules"] if each.get("ScheduleExpression")]
+    targets = aws.client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    assert (rule["ScheduleExpression"], targets[0]["Arn"]) == ("rate(1 minute)", function["FunctionArn"])
+    declared = [Resource(each.token, each.name, plain(each.inputs), each.refers_to) for each in built.declared]
+    assert findings(every_rule(), declared) == []
+
+
+def test_without_its_package_a_stack_with_a_planner_is_not_begun(aws: LocalAws, bundle: Path) -> None:
+    with pytest.raises(BundleMissingError, match="planner's package is not built"):
+        run(aws, stack_settings(LOCAL, planner="true"), bundle)
+    assert aws.client("s3").list_buckets()["Buckets"] == []

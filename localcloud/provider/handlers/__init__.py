@@ -19,6 +19,7 @@ from localcloud.provider.handlers import (
     events,
     iam,
     kms,
+    lambda_function,
     s3_bucket,
     s3_object,
     sns,
@@ -76,5 +77,7 @@ ALL: tuple[type[Handler], ...] = (
     cloudwatch.MetricAlarm,
     cloudwatch.Dashboard,
     budgets.Budget,
+    lambda_function.Function,
+    lambda_function.Permission,
     ssm.Parameter,
 )

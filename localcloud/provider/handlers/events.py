@@ -8,11 +8,12 @@ from localcloud.provider.resource import AutoName, Aws, Handler, camel, chosen, 
 from localcloud.provider.values import Properties
 
 ENABLED = "ENABLED"
+_WHEN = {"eventPattern": "EventPattern", "scheduleExpression": "ScheduleExpression"}
 
 
 class EventRule(Handler):
     token = "aws:cloudwatch/eventRule:EventRule"
-    inputs = names("name description eventPattern state") | TAG_INPUTS
+    inputs = names("name description eventPattern scheduleExpression state") | TAG_INPUTS
     outputs = names("arn") | inputs | TAG_OUTPUTS
     replaced_by = names("name")
     json_inputs = names("eventPattern")
@@ -33,8 +34,8 @@ class EventRule(Handler):
         return {
             "arn": rule["Arn"],
             "name": rule["Name"],
-            "eventPattern": rule.get("EventPattern", ""),
             "state": rule["State"],
+            **{name: rule[key] for name, key in _WHEN.items() if rule.get(key)},
             **({"description": rule["Description"]} if rule.get("Description") else {}),
             **tag_outputs(as_mapping(events.list_tags_for_resource(ResourceARN=rule["Arn"])["Tags"]), aws),
         }
@@ -54,7 +55,7 @@ class EventRule(Handler):
     def _put(aws: Aws, inputs: Properties) -> None:
         aws.client("events").put_rule(
             Name=inputs["name"],
-            EventPattern=inputs["eventPattern"],
+            **{key: inputs[name] for name, key in _WHEN.items() if inputs.get(name)},
             State=inputs.get("state", ENABLED),
             Description=inputs.get("description", ""),
         )
