@@ -45,6 +45,7 @@ VAR_VLLM = "WARMFLEET_VLLM"  # JSON: tensor_parallel_size, dtype, quantization, 
 VAR_NODE_TOKEN_PARAMETER = "WARMFLEET_NODE_TOKEN_PARAMETER"  # SSM SecureString; nodes and gateways, never its value
 VAR_NODE_TOKEN_KEY = "WARMFLEET_NODE_TOKEN_KEY"  # gateways: the KMS key of that parameter, if it is your own
 VAR_JOBS_QUEUE_URL = "WARMFLEET_JOBS_QUEUE_URL"
+VAR_DEAD_LETTERS_QUEUE_URL = "WARMFLEET_DEAD_LETTERS_QUEUE_URL"
 VAR_STUB_TOKEN_SECONDS = "WARMFLEET_STUB_TOKEN_SECONDS"  # tests only
 VAR_STUB_LOAD_SECONDS = "WARMFLEET_STUB_LOAD_SECONDS"  # tests only
 # Gateways only. A gateway serves every model of its environment.
@@ -180,12 +181,23 @@ PHASE_LOAD = "load"
 PHASE_PROBE = "probe"
 WARM_UP_PHASES = (PHASE_LAUNCH, PHASE_DOWNLOAD, PHASE_VERIFY, PHASE_LOAD, PHASE_PROBE)
 
+# --- What comes of a job that a node was given: a result, or another try, or a dead letter.
+JOB_COMPLETED = "completed"
+JOB_FAILED = "failed"  # for a reason that no other try would change
+JOB_EXPIRED = "expired"
+JOB_FOUND_DONE = "found_done"  # another node has written the result
+JOB_RETRIED = "retried"
+JOB_GIVEN_BACK = "given_back"  # the node had to leave, or was busy
+JOB_DEAD = "dead"
+JOB_OUTCOMES = (JOB_COMPLETED, JOB_FAILED, JOB_EXPIRED, JOB_FOUND_DONE, JOB_RETRIED, JOB_GIVEN_BACK, JOB_DEAD)
+
 # --- Prometheus metrics.
 METRIC_NODE_STATE = "inference_node_state"  # gauge, label state: 1 for the present one
 METRIC_WARM_UP_SECONDS = "inference_warm_up_seconds"  # gauge, label phase
 METRIC_NODE_IN_FLIGHT = "inference_node_in_flight_requests"
 METRIC_NODE_TOKENS = "inference_node_generated_tokens"  # counter: exposed as ..._total
 METRIC_NODE_INTERRUPTIONS = "inference_node_interruptions"  # counter, label kind: exposed as ..._total
+METRIC_NODE_JOBS = "inference_node_jobs"  # counter, label outcome (JOB_OUTCOMES): exposed as ..._total
 METRIC_ENGINE_RUNNING = "inference_engine_running_requests"
 METRIC_ENGINE_WAITING = "inference_engine_waiting_requests"
 METRIC_GATEWAY_REQUESTS = "inference_gateway_requests"  # counter, label code: exposed as ..._total
@@ -234,6 +246,8 @@ GROUP_METRICS = (METRIC_GROUP_DESIRED, METRIC_GROUP_IN_SERVICE, METRIC_GROUP_PEN
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 NAMESPACE_QUEUES = "AWS/SQS"
 DIMENSION_QUEUE = "QueueName"
+METRIC_QUEUE_SENT = "NumberOfMessagesSent"
+METRIC_QUEUE_DELETED = "NumberOfMessagesDeleted"
 METRIC_QUEUE_VISIBLE = "ApproximateNumberOfMessagesVisible"
 METRIC_QUEUE_OLDEST_SECONDS = "ApproximateAgeOfOldestMessage"
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-COMPLETED, FAILED, EXPIRED = "completed", "failed", "expired"
 
 
 class JobError(Exception):

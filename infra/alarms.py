@@ -50,6 +50,7 @@ class FleetNames:
     model: str
     spot_group: Text
     on_demand_group: Text
+    jobs_queue: Text
     dead_letters_queue: Text
 
 

@@ -13,8 +13,8 @@ WIDTH, HEIGHT = 8, 6  # three widgets in a row of 24
 
 
 def body(region: str, fleets: Sequence[FleetNames], balancer: Text, targets: Text) -> dict[str, Any]:
-    """One row for the gateways, then one for each fleet. Names that AWS gives may be outputs."""
-    rows = [_gateways(balancer, targets), *(_fleet(each) for each in fleets)]
+    """One row for the gateways, then two for each fleet: its nodes, its jobs. Names that AWS gives may be outputs."""
+    rows = [_gateways(balancer, targets), *(row(each) for each in fleets for row in (_nodes, _jobs))]
     return {
         "widgets": [
             {
@@ -59,19 +59,25 @@ def _gateways(balancer: Text, targets: Text) -> list[Widget]:
     ]
 
 
-def _fleet(fleet: FleetNames) -> list[Widget]:
+def _nodes(fleet: FleetNames) -> list[Widget]:
     return [
         (f"{fleet.model}: spot", _group(fleet.spot_group), {"stat": "Average"}),
         (f"{fleet.model}: on-demand", _group(fleet.on_demand_group), {"stat": "Average"}),
-        (
-            f"{fleet.model}: dead letters",
-            [
-                [contract.NAMESPACE_QUEUES, metric, contract.DIMENSION_QUEUE, fleet.dead_letters_queue]
-                for metric in (contract.METRIC_QUEUE_VISIBLE, contract.METRIC_QUEUE_OLDEST_SECONDS)
-            ],
-            {"stat": "Maximum"},
-        ),
     ]
+
+
+def _jobs(fleet: FleetNames) -> list[Widget]:
+    flow = (contract.METRIC_QUEUE_SENT, contract.METRIC_QUEUE_DELETED)
+    stock = (contract.METRIC_QUEUE_VISIBLE, contract.METRIC_QUEUE_OLDEST_SECONDS)
+    return [
+        (f"{fleet.model}: jobs submitted, and done", _queue(fleet.jobs_queue, flow), {"stat": "Sum"}),
+        (f"{fleet.model}: jobs that wait", _queue(fleet.jobs_queue, stock), {"stat": "Maximum"}),
+        (f"{fleet.model}: dead letters", _queue(fleet.dead_letters_queue, stock), {"stat": "Maximum"}),
+    ]
+
+
+def _queue(queue: Text, metrics: Sequence[str]) -> list[list[Any]]:
+    return [[contract.NAMESPACE_QUEUES, metric, contract.DIMENSION_QUEUE, queue] for metric in metrics]
 
 
 def _group(group: Text) -> list[list[Any]]:

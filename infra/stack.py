@@ -122,7 +122,7 @@ class _Stack:
         )
         user_data = pulumi.Output.all(
             base.bucket.bucket_name, logs.name, keys.name, self.token.name, base.key_arn or ""
-        ).apply(lambda names: self._gateway_boot(Places(names[0], names[1], "", *names[2:])))
+        ).apply(lambda names: self._gateway_boot(Places(names[0], names[1], "", "", *names[2:])))
         machine = Machine(
             instance_type=settings.gateway_instance_type,
             image_id=self._image(UBUNTU),
@@ -139,14 +139,17 @@ class _Stack:
         base, name = self.base, model.name
         jobs = WorkQueue(f"{name}-jobs", WorkQueueArgs(base.key_arn), self.opts)
         logs = LogGroup(f"{name}-node", self.settings.log_retention_days, base.key_arn, self.opts)
-        role_args = NodeRoleArgs(base.bucket.arn, name, jobs.queue.arn, self.token.arn, logs.arn, base.key_arn)
+        queues = jobs.queue.arn, jobs.dead_letters.arn
+        role_args = NodeRoleArgs(base.bucket.arn, name, *queues, self.token.arn, logs.arn, base.key_arn)
         role = NodeRole(f"{name}-node", role_args, self.opts)
         tags = {**base.tags, **self._connection(), contract.TAG_ROLE: contract.ROLE_NODE, contract.TAG_MODEL: name}
-        user_data = pulumi.Output.all(base.bucket.bucket_name, logs.name, jobs.queue.url, self.token.name).apply(
-            lambda names: self._node_boot(
-                model, Places(names[0], names[1], jobs_queue_url=names[2], node_token_parameter=names[3])
-            )
-        )
+        user_data = pulumi.Output.all(
+            bucket=base.bucket.bucket_name,
+            log_group=logs.name,
+            jobs_queue_url=jobs.queue.url,
+            dead_letters_queue_url=jobs.dead_letters.url,
+            node_token_parameter=self.token.name,
+        ).apply(lambda names: self._node_boot(model, Places(**names)))
         machine = Machine(
             instance_type=model.instance_types[0],
             image_id=self._image(model.image_parameter or ENGINE_IMAGES[model.engine]),

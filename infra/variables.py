@@ -23,6 +23,7 @@ class Places:
     bucket: str
     log_group: str
     jobs_queue_url: str = ""  # nodes
+    dead_letters_queue_url: str = ""
     api_keys_parameter: str = ""  # gateways
     node_token_parameter: str = ""
     node_token_key: str = ""  # gateways; empty for SSM's own key
@@ -40,6 +41,7 @@ def node_variables(settings: StackSettings, model: Model, places: Places, servic
         contract.VAR_QUEUE: str(model.slots),
         contract.VAR_NODE_TOKEN_PARAMETER: places.node_token_parameter,
         contract.VAR_JOBS_QUEUE_URL: places.jobs_queue_url,
+        contract.VAR_DEAD_LETTERS_QUEUE_URL: places.dead_letters_queue_url,
         contract.VAR_LOAD_TIMEOUT_SECONDS: str(model.load_timeout_seconds),
         contract.VAR_LAUNCH_HOOK: lifecycle.LAUNCH_HOOK,
         contract.VAR_TERMINATE_HOOK: lifecycle.TERMINATE_HOOK,

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from inference_service import contract
 from inference_service.artifacts.store import error_code
-from inference_service.jobs import COMPLETED, Job
+from inference_service.jobs import Job
 from scripts.exit_codes import USAGE, CommandError
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html: 1 MiB a message and a
@@ -158,7 +158,7 @@ class Following:
             new = job not in self.statuses and contract.job_result_key(job) in keys
             if new and (found := self.batches.result(job)):
                 self.statuses[job] = found["status"]
-        completed = sum(status == COMPLETED for status in self.statuses.values())
+        completed = sum(status == contract.JOB_COMPLETED for status in self.statuses.values())
         tried = sum(contract.job_attempt_key(job) in keys for job in jobs if job not in self.statuses)
         return State(self.total, completed, len(self.statuses) - completed, tried)
 

@@ -1,7 +1,8 @@
 """The jobs of this node's model: SQS for who does them, S3 for what came of them. Every call blocks.
 
 Effect exactly once: a result is written only where none is, then the message is deleted. A node that dies between the
-two leaves a message that the next one deletes. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+two leaves a message that the next one deletes. A job that failed as often as it may is sent to the dead letters, then
+deleted: it may lie there twice, it cannot get lost. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
 import json
@@ -15,6 +16,7 @@ from inference_service import contract
 from inference_service.artifacts.store import error_code
 
 MOST_MESSAGES = 10  # SQS, ReceiveMessage
+LONGEST_REASON = 200  # it counts toward the message's size; jobs/<id>/attempt.json has the whole
 LOST = ("PreconditionFailed", "ConditionalRequestConflict")
 ABSENT = ("NoSuchKey", "404", "NotFound")
 
@@ -24,6 +26,7 @@ class Received:
     """A message that is this node's for a while. `receives`: how often it was given out, this time included."""
 
     handle: str
+    message_id: str
     text: str
     receives: int
     sent_at: float  # seconds since the epoch, by SQS's clock
@@ -36,8 +39,9 @@ class JobQueue:
     sqs: Any
     s3: Any
     url: str
+    dead_letters_url: str
     bucket: str
-    deduplication: bool = True  # a guard: off, a second result goes over the first
+    deduplication: bool = True  # a guard: off, a job is done again although it has a result, which is written over
 
     def receive(self, most: int, wait_seconds: int) -> list[Received]:
         answer = self.sqs.receive_message(
@@ -55,7 +59,16 @@ class JobQueue:
     def delete(self, received: Received) -> None:
         self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=received.handle)
 
+    def bury(self, received: Received, reason: str) -> None:
+        """Among the dead letters, with the reason, where people look for it."""
+        told = "".join(each if each.isprintable() else " " for each in reason[:LONGEST_REASON])
+        why = {"reason": {"DataType": "String", "StringValue": told or "unknown"}}
+        self.sqs.send_message(QueueUrl=self.dead_letters_url, MessageBody=received.text, MessageAttributes=why)
+        self.delete(received)
+
     def has_result(self, job_id: str) -> bool:
+        if not self.deduplication:
+            return False
         try:
             self.s3.head_object(Bucket=self.bucket, Key=contract.job_result_key(job_id))
         except ClientError as error:
@@ -77,6 +90,16 @@ class JobQueue:
             raise
         return True
 
+    def last_attempt(self, job_id: str) -> Mapping[str, Any] | None:
+        try:
+            found = self.s3.get_object(Bucket=self.bucket, Key=contract.job_attempt_key(job_id))
+        except ClientError as error:
+            if error_code(error) in ABSENT:
+                return None
+            raise
+        document: Mapping[str, Any] = json.loads(found["Body"].read())
+        return document
+
     def note_attempt(self, job_id: str, document: Mapping[str, Any]) -> None:
         """The last try of a job, for whoever finds it among the dead letters."""
         self.s3.put_object(Bucket=self.bucket, Key=contract.job_attempt_key(job_id), Body=json.dumps(document).encode())
@@ -85,4 +108,4 @@ class JobQueue:
 def _received(message: Mapping[str, Any]) -> Received:
     attributes = message["Attributes"]
     receives, sent = int(attributes["ApproximateReceiveCount"]), int(attributes["SentTimestamp"]) / 1000
-    return Received(message["ReceiptHandle"], message["Body"], receives, sent)
+    return Received(message["ReceiptHandle"], message["MessageId"], message["Body"], receives, sent)

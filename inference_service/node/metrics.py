@@ -19,6 +19,9 @@ class NodeMetrics:
         self._interruptions = self._gauge(
             f"{contract.METRIC_NODE_INTERRUPTIONS}_total", "Reasons to stop taking work, by kind", "kind"
         )
+        self._jobs = self._gauge(
+            f"{contract.METRIC_NODE_JOBS}_total", "Jobs that this node was given, by what came of them", "outcome"
+        )
         self._running = self._gauge(contract.METRIC_ENGINE_RUNNING, "Answers being decoded, as the engine says")
         self._waiting = self._gauge(contract.METRIC_ENGINE_WAITING, "Requests queued inside the engine")
 
@@ -31,6 +34,8 @@ class NodeMetrics:
                 self._warm_up.labels(phase).set(seconds)
         for kind, count in status.interruptions.items():
             self._interruptions.labels(kind).set(count)
+        for outcome in contract.JOB_OUTCOMES:
+            self._jobs.labels(outcome).set(status.jobs[outcome])
         self._in_flight.set(status.admission.in_flight)
         if busy is not None:
             self._running.set(busy.running)

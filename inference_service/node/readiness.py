@@ -31,6 +31,7 @@ class NodeStatus:
     error: str | None = None
     interruption: Interruption | None = None
     interruptions: Counter[str] = field(default_factory=Counter)  # by kind, since the process began
+    jobs: Counter[str] = field(default_factory=Counter)  # by outcome, since the process began
     drain_seconds_left: float | None = None  # while draining: then what still runs is handed over
     answered: int = 0  # with the loaded version, since it was loaded
     failed: int = 0  # of these, how many the engine failed

@@ -24,6 +24,7 @@ from inference_service.node.engines.choice import create_engine
 from inference_service.node.engines.watched import WatchedEngine
 from inference_service.node.hooks import LifecycleHooks
 from inference_service.node.interruption import read_signals, utc_now
+from inference_service.node.job_doer import JobDoer
 from inference_service.node.job_queue import JobQueue
 from inference_service.node.job_worker import JobWorker
 from inference_service.node.local_versions import LocalVersions
@@ -100,9 +101,10 @@ def _job_worker(
     once = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=30)
     sqs: Any = session.client("sqs", config=once)
     off = settings.guards_off
-    url = str(settings.jobs_queue_url)
-    queue = JobQueue(sqs, s3, url, settings.bucket, deduplication=GUARD_DEDUPLICATION not in off)
-    return JobWorker(status, engine, queue, time.time, acknowledge_first=GUARD_ACKNOWLEDGE in off)
+    urls = str(settings.jobs_queue_url), str(settings.dead_letters_queue_url)
+    queue = JobQueue(sqs, s3, *urls, settings.bucket, deduplication=GUARD_DEDUPLICATION not in off)
+    doer = JobDoer(status, engine, queue, time.time, acknowledge_first=GUARD_ACKNOWLEDGE in off)
+    return JobWorker(status, queue, doer)
 
 
 def _tokens(settings: NodeSettings) -> NodeTokens | None:

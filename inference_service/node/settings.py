@@ -78,6 +78,7 @@ class NodeSettings:
     load_timeout_seconds: float = 1800.0
     metadata_endpoint: str | None = METADATA_ENDPOINT
     jobs_queue_url: str | None = None
+    dead_letters_queue_url: str | None = None
     guards_off: frozenset[str] = frozenset()
     node_token_parameter: str | None = None  # None only on loopback: whoever connects may ask
     vllm: VllmSettings = VllmSettings()
@@ -116,11 +117,14 @@ def read_settings(environ: Mapping[str, str]) -> NodeSettings:
         "probe_seconds": given(contract.VAR_PROBE_SECONDS, interval),
         "probe_timeout_seconds": given(contract.VAR_PROBE_TIMEOUT_SECONDS, interval),
         "jobs_queue_url": given(contract.VAR_JOBS_QUEUE_URL, str),
+        "dead_letters_queue_url": given(contract.VAR_DEAD_LETTERS_QUEUE_URL, str),
         "guards_off": given(contract.VAR_GUARDS_OFF, lambda raw: frozenset(raw.split(","))),
         "node_token_parameter": given(contract.VAR_NODE_TOKEN_PARAMETER, str),
         "vllm": given(contract.VAR_VLLM, _vllm),
         "stub": _stub(reader),
     }
+    if values["jobs_queue_url"]:
+        given(contract.VAR_DEAD_LETTERS_QUEUE_URL, str, optional=False)
     if not loopback(values["bind_address"] or NodeSettings.bind_address):
         given(contract.VAR_NODE_TOKEN_PARAMETER, str, optional=False)
     reader.finish("node")

@@ -88,8 +88,9 @@ class GpuFleet(pulumi.ComponentResource):
 
     def names(self) -> FleetNames:
         """What alarms and the dashboard call its parts."""
-        dead_letters = self._args.jobs.dead_letters.name
-        return FleetNames(self._args.model.name, self.spot_group.name, self.on_demand_group.name, dead_letters)
+        jobs = self._args.jobs
+        queues = jobs.queue.name, jobs.dead_letters.name
+        return FleetNames(self._args.model.name, self.spot_group.name, self.on_demand_group.name, *queues)
 
     def _security_group(self) -> aws.ec2.SecurityGroup:
         """Nodes hear gateways alone, and call AWS alone."""

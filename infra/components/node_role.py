@@ -18,6 +18,7 @@ class NodeRoleArgs:
     bucket_arn: pulumi.Output[str]
     model: str
     jobs_queue_arn: pulumi.Output[str]
+    dead_letters_arn: pulumi.Output[str]
     node_token_arn: pulumi.Output[str]
     log_group_arn: pulumi.Output[str]
     key_arn: pulumi.Output[str] | None
@@ -34,9 +35,8 @@ class NodeRole(InstanceRole):
     def __init__(self, name: str, args: NodeRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("warmfleet:node_role:NodeRole", name, f"Inference nodes of {args.model}", opts)
         self._bucket_arn = args.bucket_arn
-        given = pulumi.Output.all(
-            args.bucket_arn, args.jobs_queue_arn, args.node_token_arn, args.log_group_arn, args.key_arn or ""
-        )
+        queues = args.jobs_queue_arn, args.dead_letters_arn
+        given = pulumi.Output.all(args.bucket_arn, *queues, args.node_token_arn, args.log_group_arn, args.key_arn or "")
         self.artifacts = self._allow("artifacts", given.apply(lambda arns: may_serve(args.model, *arns)))
 
     def allow_hooks(self, groups: Sequence[aws.autoscaling.Group]) -> None:
@@ -48,7 +48,13 @@ class NodeRole(InstanceRole):
 
 
 def may_serve(
-    model: str, bucket_arn: str, jobs_queue_arn: str, node_token_arn: str, log_group_arn: str, key_arn: str
+    model: str,
+    bucket_arn: str,
+    jobs_queue_arn: str,
+    dead_letters_arn: str,
+    node_token_arn: str,
+    log_group_arn: str,
+    key_arn: str,
 ) -> list[Statement]:
     """One model's versions, pointer and jobs, and the service bundle. Listing makes a missing key a 404, not a 403."""
     readable = [f"{contract.MODELS_PREFIX}{model}/*", contract.pointer_key(model), f"{contract.SERVICES_PREFIX}*"]
@@ -58,6 +64,7 @@ def may_serve(
         statement(["s3:ListBucket"], [bucket_arn]),
         statement(["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{contract.JOBS_PREFIX}*"]),
         statement(working, [jobs_queue_arn]),
+        statement(["sqs:SendMessage"], [dead_letters_arn]),
         statement(["ssm:GetParameter"], [node_token_arn]),
         may_log(log_group_arn),
         *([may_encrypt(key_arn)] if key_arn else []),

@@ -10,7 +10,9 @@ from infra.policy_document import tls_only, to_json
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 VISIBILITY_SECONDS = 60  # a node that works prolongs it; one that is gone gives the job back after so long
-MOST_RECEIVES = 5
+# A node buries a job itself once it has failed as often as it may (inference_service/node/job_attempts.py): SQS would
+# also count receives by nodes that had to leave. This is for jobs of which no node lives to say so, nor S3 to be told.
+MOST_RECEIVES = 25
 RETENTION_SECONDS = 4 * 24 * 3600
 DEAD_RETENTION_SECONDS = 14 * 24 * 3600  # the longest: people look at these
 LONG_POLL_SECONDS = 20
@@ -24,7 +26,7 @@ class WorkQueueArgs:
 
 
 class WorkQueue(pulumi.ComponentResource):
-    """A job that was received MOST_RECEIVES times and never finished moves to the second queue."""
+    """Beside the queue one for what cannot be done: nodes send it there, or SQS after MOST_RECEIVES."""
 
     queue: aws.sqs.Queue
     dead_letters: aws.sqs.Queue

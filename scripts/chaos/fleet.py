@@ -36,7 +36,7 @@ NODE_PORT, GATEWAY_PORT = 8000, 8080
 NOTICE_SECONDS = 15.0  # EC2's is 120: eight times faster
 DRAIN_SECONDS = 10
 VISIBILITY_SECONDS = 15  # of jobs; the program's is 60
-MOST_RECEIVES = 5
+MOST_RECEIVES = 25  # as the program's
 TOKEN_SECONDS = 0.025
 BEGIN_SECONDS = 90.0
 WHO = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -53,6 +53,7 @@ class Fleet:
     guards_off: str = ""
     subnet: str = ""
     jobs_url: str = ""
+    dead_letters_url: str = ""
     ended: set[str] = field(default_factory=set)  # addresses of gateways that were struck
 
     def client(self, service: str) -> Any:
@@ -85,7 +86,7 @@ class Fleet:
 
     def _queue(self) -> None:
         sqs = self.client("sqs")
-        dead = sqs.create_queue(QueueName="jobs-dead")["QueueUrl"]
+        dead = self.dead_letters_url = sqs.create_queue(QueueName="jobs-dead")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MOST_RECEIVES})
         attributes = {"VisibilityTimeout": str(VISIBILITY_SECONDS), "RedrivePolicy": redrive}
@@ -112,6 +113,7 @@ class Fleet:
             contract.VAR_ENGINE: "stub",
             contract.VAR_SLOTS: str(SLOTS),
             contract.VAR_JOBS_QUEUE_URL: self.jobs_url,
+            contract.VAR_DEAD_LETTERS_QUEUE_URL: self.dead_letters_url,
             contract.VAR_QUEUE: str(SLOTS),
             contract.VAR_LAUNCH_HOOK: lifecycle.LAUNCH_HOOK,
             contract.VAR_TERMINATE_HOOK: lifecycle.TERMINATE_HOOK,

@@ -9,21 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from inference_service import contract
 from inference_service.artifacts import VersionRef
 from inference_service.jobs import Job
-from inference_service.node import job_worker
+from inference_service.node import job_doer, job_worker
 from inference_service.node.admission import Admission
 from inference_service.node.engines.stub import FAILING_WORD, StubEngine
+from inference_service.node.job_attempts import MOST_FAILURES, Attempts, attempts_of
+from inference_service.node.job_doer import JobDoer
 from inference_service.node.job_queue import JobQueue
 from inference_service.node.job_worker import JobWorker, room
 from inference_service.node.readiness import NodeStatus
 from inference_service.node.settings import StubSettings
+from localcloud.aws.faults import Fault
 from localcloud.aws.in_process import LocalAws, local_aws
 
 MODEL, BUCKET = "stub", "jobs-bucket"
-RECEIVES = 3
+MOST_RECEIVES = 25
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,7 @@ def queues(aws: LocalAws, request: pytest.FixtureRequest) -> tuple[str, str]:
     sqs, name = aws.client("sqs"), f"q{abs(hash(request.node.nodeid))}"
     dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES})
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MOST_RECEIVES})
     url = sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": redrive, "VisibilityTimeout": "60"})["QueueUrl"]
     return url, dead
 
@@ -49,8 +53,26 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter pauses, the same order of events."""
     monkeypatch.setattr(job_worker, "WAIT_SECONDS", 1)
     monkeypatch.setattr(job_worker, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(job_worker, "TRY_AGAIN_SECONDS", 0)
-    monkeypatch.setattr(job_worker, "PROLONG_SECONDS", 0.1)
+    monkeypatch.setattr(job_doer, "TRY_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(job_doer, "PROLONG_SECONDS", 0.1)
+
+
+class Wire:
+    """A client of AWS that can be cut through; and the handle of the message that came last."""
+
+    def __init__(self, client: Any) -> None:
+        self.client, self.cut, self.handle = client, False, ""
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**arguments: Any) -> Any:
+            if self.cut:
+                raise EndpointConnectionError(endpoint_url="a dead node's")
+            answer = getattr(self.client, name)(**arguments)
+            for message in answer.get("Messages", []):
+                self.handle = message["ReceiptHandle"]
+            return answer
+
+        return call
 
 
 class Node:
@@ -61,8 +83,10 @@ class Node:
         self.status.state, self.status.loaded = contract.STATE_READY, VersionRef("v1", "0" * 64)
         self.engine = StubEngine(StubSettings(token_seconds=token_seconds), can_load=Path.exists)
         deduplication = guards.pop("deduplication", True)
-        self.queue = JobQueue(aws.client("sqs"), aws.client("s3"), url, BUCKET, deduplication=deduplication)
-        self.worker = JobWorker(self.status, self.engine, self.queue, time.time, **guards)
+        self.sqs, self.s3 = Wire(aws.client("sqs")), Wire(aws.client("s3"))
+        self.queue = JobQueue(self.sqs, self.s3, url, f"{url}-dead", BUCKET, deduplication=deduplication)
+        doer = JobDoer(self.status, self.engine, self.queue, time.time, **guards)
+        self.worker = JobWorker(self.status, self.queue, doer)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Node"]:
@@ -193,20 +217,91 @@ async def test_a_job_that_fails_every_time_is_dead_after_exactly_so_many_tries_w
     send(aws, queues[0], "poison", f"one {FAILING_WORD}")
     send(aws, queues[0], "fine", "one")
     async with Node(aws, queues[0]).running() as node:
-        await until(lambda: count(aws, queues[1]) == 1)
+        await until(lambda: count(aws, queues[1]) == 1 and count(aws, queues[0]) == 0)
         await until(lambda: result(aws, "fine"))
-    assert node.status.failed == RECEIVES
+    assert node.status.failed == MOST_FAILURES
+    assert node.status.jobs == {"retried": MOST_FAILURES - 1, "dead": 1, "completed": 1}
     assert result(aws, "poison") is None
     attempt = read(aws, contract.job_attempt_key("poison"))
     assert attempt is not None
-    assert (attempt["attempt"], attempt["node"]) == (RECEIVES, node.status.instance_id)
+    assert (attempt["attempt"], attempt["node"]) == (MOST_FAILURES, node.status.instance_id)
     assert "ends in a failure" in attempt["problem"]
+    text, reason = letter(aws, queues[1])
+    assert json.loads(text)["id"] == "poison"
+    assert reason == attempt["problem"]
 
 
-async def test_what_is_no_job_becomes_a_dead_letter_too(aws: LocalAws, queues: tuple[str, str]):
-    aws.client("sqs").send_message(QueueUrl=queues[0], MessageBody='{"id": "../x"}')
+def letter(aws: LocalAws, url: str) -> tuple[str, str]:
+    """A dead letter and its reason."""
+    (found,) = aws.client("sqs").receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    return found["Body"], found["MessageAttributes"]["reason"]["StringValue"]
+
+
+async def test_a_job_that_nodes_give_back_does_not_come_nearer_to_the_dead_letters(
+    aws: LocalAws, queues: tuple[str, str]
+):
+    """Given back once more often than it may fail: it is done all the same, and fails no less often after that."""
+    send(aws, queues[0], "unlucky", "w " * 400)
+    for _ in range(MOST_FAILURES + 1):
+        node = Node(aws, queues[0], token_seconds=0.05)
+        async with node.running():
+            await until(lambda node=node: node.engine.running == 1)  # type: ignore[misc]
+            node.status.state = contract.STATE_DRAINING
+            await until(lambda node=node: node.engine.running == 0)  # type: ignore[misc]
+        assert node.status.jobs == {"given_back": 1}
+    attempt = read(aws, contract.job_attempt_key("unlucky"))
+    assert attempt is not None
+    assert (attempt["attempt"], attempt["failures"]) == (MOST_FAILURES + 1, 0)
     async with Node(aws, queues[0]).running():
+        await until(lambda: result(aws, "unlucky"))
+    assert count(aws, queues[1]) == 0
+
+
+async def test_a_job_over_which_so_many_nodes_were_lost_is_not_tried_again(aws: LocalAws, queues: tuple[str, str]):
+    """A node that is killed says nothing; that the try has begun stands in the bucket before."""
+    send(aws, queues[0], "killer", "w " * 400)
+    for _ in range(MOST_FAILURES):
+        await lost_over_it(Node(aws, queues[0], token_seconds=0.05))
+    async with Node(aws, queues[0]).running() as node:
+        await until(lambda: count(aws, queues[1]) == 1 and count(aws, queues[0]) == 0)
+    assert node.engine.decoded_tokens == 0
+    assert "the node was lost" in letter(aws, queues[1])[1]
+
+
+async def lost_over_it(node: Node) -> None:
+    """The node ends in the middle of the job without another word to AWS; SQS gives the job out again."""
+    task = asyncio.create_task(node.worker.run())
+    await until(lambda: node.engine.running == 1)
+    node.sqs.cut = node.s3.cut = True
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    back = {"QueueUrl": node.queue.url, "ReceiptHandle": node.sqs.handle, "VisibilityTimeout": 0}
+    await asyncio.to_thread(node.sqs.client.change_message_visibility, **back)
+
+
+def test_a_job_submitted_again_begins_anew():
+    worn = Attempts("first", MOST_FAILURES - 1).failed("the engine failed")
+    assert attempts_of(worn.to_document(), "first") == worn
+    assert worn.exhausted
+    assert attempts_of(worn.to_document(), "second") == Attempts("second")
+
+
+async def test_what_is_no_job_becomes_a_dead_letter_at_once(aws: LocalAws, queues: tuple[str, str]):
+    aws.client("sqs").send_message(QueueUrl=queues[0], MessageBody='{"id": "../x"}')
+    async with Node(aws, queues[0]).running() as node:
         await until(lambda: count(aws, queues[1]) == 1)
+    assert node.status.jobs == {"dead": 1}
+    assert letter(aws, queues[1])[1].startswith("no job: id must be")
+
+
+async def test_while_s3_fails_no_job_has_failed(aws: LocalAws, queues: tuple[str, str]):
+    send(aws, queues[0], "outage", "one")
+    aws.cloud.faults.set({"s3": Fault(status=503)})
+    async with Node(aws, queues[0]).running() as node:
+        await until(lambda: node.status.jobs["given_back"] > MOST_FAILURES)
+        aws.cloud.faults.set({})
+        await until(lambda: result(aws, "outage"))
+    assert node.status.jobs["dead"] == 0
 
 
 async def test_a_job_under_way_is_kept_from_other_nodes(aws: LocalAws, queues: tuple[str, str]):
@@ -220,8 +315,6 @@ async def test_a_job_under_way_is_kept_from_other_nodes(aws: LocalAws, queues: t
 
 
 async def test_while_sqs_fails_the_node_waits_and_then_goes_on(aws: LocalAws, queues: tuple[str, str]):
-    from localcloud.aws.faults import Fault
-
     aws.cloud.faults.set({"sqs": Fault(status=503)})
     node = Node(aws, queues[0])
     async with node.running():

@@ -228,6 +228,7 @@ async def test_the_figures_count_tokens_and_name_the_state(http: aiohttp.ClientS
     assert f'{contract.METRIC_NODE_STATE}{{state="ready"}} 1.0' in lines
     assert f'{contract.METRIC_NODE_STATE}{{state="draining"}} 0.0' in lines
     assert f"{contract.METRIC_NODE_IN_FLIGHT} 0.0" in lines
+    assert f'{contract.METRIC_NODE_JOBS}_total{{outcome="completed"}} 0.0' in lines
 
 
 async def test_answers_are_counted_since_the_version_was_loaded_and_the_engines_failures_apart(

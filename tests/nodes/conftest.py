@@ -26,6 +26,7 @@ PLACES = Places(
     BUCKET,
     "logs-1",
     jobs_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs",
+    dead_letters_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs-dead",
     api_keys_parameter="k",
     node_token_parameter="t",
 )

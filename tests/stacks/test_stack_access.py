@@ -131,6 +131,7 @@ def test_a_node_reads_its_own_model_and_completes_its_own_groups_hooks(local: Bu
         "s3:ListBucket": [arn],
         "ssm:GetParameter": [parameter(local, "node-token")],
         **each_of(QUEUE_ACTIONS, [queue(local, f"{MODEL}-jobs")]),
+        "sqs:SendMessage": [queue(local, f"{MODEL}-jobs-dead")],
         **each_of(LOG_ACTIONS, [f"{log_group(local, f'{MODEL}-node')}:log-stream:*"]),
         **each_of(SESSION_ACTIONS, ["*"]),
         "autoscaling:CompleteLifecycleAction": groups,

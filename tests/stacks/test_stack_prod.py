@@ -115,7 +115,7 @@ def test_refused_connections_are_logged_and_the_default_group_lets_nothing_throu
 
 def test_a_job_that_cannot_be_done_moves_to_the_dead_letters_of_its_queue_alone(prod: Built) -> None:
     jobs, dead = queues(prod)[f"{MODEL}-jobs"], queues(prod)[f"{MODEL}-jobs-dead"]
-    assert json.loads(jobs["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 5}
+    assert json.loads(jobs["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 25}
     allowed = json.loads(dead["RedriveAllowPolicy"])
     assert allowed == {"redrivePermission": "byQueue", "sourceQueueArns": [jobs["QueueArn"]]}
     assert int(dead["MessageRetentionPeriod"]) > int(jobs["MessageRetentionPeriod"])

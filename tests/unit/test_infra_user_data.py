@@ -14,7 +14,8 @@ from localcloud.user_data import read_variables
 
 ROOT = Path(__file__).parents[2]
 VERSION = "0" * 64
-NODE_PLACES = Places("models-1", "node-1", jobs_queue_url="https://sqs.us-east-1.amazonaws.com/123456789012/jobs-1")
+QUEUES = "https://sqs.us-east-1.amazonaws.com/123456789012"
+NODE_PLACES = Places("models-1", "node-1", f"{QUEUES}/jobs-1", f"{QUEUES}/jobs-dead-1")
 GATEWAY_PLACES = Places("models-1", "gateway-1", api_keys_parameter="api-keys-1")
 HOSTILE = ("$(touch here)", "`touch here`", "$HOME ${x} \\n \\", 'a "b" c', " spaces  stay ", "#no comment", "*", "é")
 

@@ -23,6 +23,7 @@ PLACES = Names(
     BUCKET,
     "log-group-1",
     jobs_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs",
+    dead_letters_queue_url="https://sqs.us-east-1.amazonaws.com/1/jobs-dead",
     api_keys_parameter="keys",
     node_token_parameter="t",
 )
