@@ -22,10 +22,12 @@ class Function(Handler):
         | TAG_INPUTS
     )
     outputs = (
-        names("arn name architectures s3Bucket s3Key sourceCodeHash environment region")
-        | frozenset(_SETTINGS)
+        names("arn name architectures sourceCodeHash environment region")
+        | (frozenset(_SETTINGS) - names("loggingConfig"))
         | TAG_OUTPUTS
     )
+    # Lambda keeps no address of the code, only what it is; and moto no logging configuration.
+    write_only = names("s3Bucket s3Key loggingConfig")
     replaced_by = names("name")
     auto_name = AutoName(longest=64)
 
@@ -42,14 +44,12 @@ class Function(Handler):
     def read(self, aws: Aws, id_: str, known: Properties) -> Properties:
         answer = aws.client("lambda").get_function(FunctionName=id_)
         found = answer["Configuration"]
-        capital = {name: name[:1].upper() + name[1:] for name in _SETTINGS} | _NAMES
+        capital = {name: name[:1].upper() + name[1:] for name in _SETTINGS if name != "loggingConfig"} | _NAMES
         settings = {name: found[key] for name, key in capital.items() if found.get(key)}
         return {
             "arn": found["FunctionArn"],
             "name": found["FunctionName"],
             "architectures": found.get("Architectures", ["x86_64"]),
-            # Lambda keeps no address of the code: only what it is.
-            **{name: known[name] for name in ("s3Bucket", "s3Key") if name in known},
             "sourceCodeHash": found["CodeSha256"],
             "environment": {"variables": found.get("Environment", {}).get("Variables", {})},
             "region": aws.region,
@@ -59,7 +59,7 @@ class Function(Handler):
 
     def update(self, aws: Aws, id_: str, inputs: Properties, known: Properties) -> None:
         functions = aws.client("lambda")
-        if any(inputs.get(name) != known.get(name) for name in ("s3Bucket", "s3Key", "sourceCodeHash")):
+        if inputs.get("sourceCodeHash") != known.get("sourceCodeHash"):
             functions.update_function_code(FunctionName=id_, S3Bucket=inputs["s3Bucket"], S3Key=inputs["s3Key"])
         functions.update_function_configuration(FunctionName=id_, **_settings(inputs))
         arn, wanted = known["arn"], inputs.get("tags", {})

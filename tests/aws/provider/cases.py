@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from localcloud.provider.values import Properties
-from tests.aws.provider import cases_groups, cases_network, cases_operations
+from tests.aws.provider import cases_functions, cases_groups, cases_network, cases_operations
 from tests.aws.provider.case import GONE, Case, fixed
 from tests.aws.provider.world import World
 
@@ -177,4 +177,5 @@ CASES: dict[str, Case] = {
     **cases_groups.CASES,
     **cases_network.CASES,
     **cases_operations.CASES,
+    **cases_functions.CASES,
 }

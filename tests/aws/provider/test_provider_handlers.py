@@ -136,6 +136,7 @@ ERRORS = (
 )
 KNOWN = (
     "name",
+    "function",
     "rule",
     "targetId",
     "autoscalingGroupName",
