@@ -36,12 +36,21 @@ def main() -> int:
 def _serve(cloud: Cloud, ending: threading.Event) -> None:
     # Imported late: moto reads the environment when it is imported, and the import takes seconds.
     from localcloud.aws import ticking
+    from localcloud.aws.defects import attempt
+    from localcloud.aws.functions import Functions
     from localcloud.aws.installation import installed
     from localcloud.aws.server import Server
     from localcloud.aws.ticker import Ticker
 
     with installed(cloud):
-        server, ticker = Server(f"{cloud.prefix}.0.1"), Ticker(lambda: ticking.tick(cloud))
+        server = Server(f"{cloud.prefix}.0.1")
+        functions = Functions(server.url)
+
+        def tick() -> None:
+            ticking.tick(cloud)
+            attempt("Lambda", lambda: functions.tick(cloud))
+
+        ticker = Ticker(tick)
         server.start()
         ticker.start()
         print(json.dumps({"url": server.url}), flush=True)
@@ -49,6 +58,7 @@ def _serve(cloud: Cloud, ending: threading.Event) -> None:
         ending.wait()
         cloud.events.close()
         ticker.stop()
+        functions.stop()
         server.stop()
 
 

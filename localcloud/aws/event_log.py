@@ -18,6 +18,8 @@ HOOK_COMPLETED = "hook-completed"
 SPOT_NOTICE = "spot-notice"
 SPOT_REBALANCE = "spot-rebalance"
 TICK_FAILED = "tick-failed"
+FUNCTION_RAN = "function-ran"
+FUNCTION_FAILED = "function-failed"
 
 
 class EventLog:
