@@ -31,7 +31,7 @@ from inference_service.node.local_versions import LocalVersions
 from inference_service.node.metadata import Identity, InstanceMetadata, MetadataError
 from inference_service.node.readiness import NodeStatus
 from inference_service.node.replacement import Replacement
-from inference_service.node.settings import GUARD_ACKNOWLEDGE, GUARD_DEDUPLICATION, NodeSettings
+from inference_service.node.settings import GUARD_ACKNOWLEDGE, GUARD_DEDUPLICATION, GUARD_DRAIN, NodeSettings
 from inference_service.node.token import NodeTokens
 from inference_service.node.warm_up import WarmUp
 from inference_service.node.watch import (
@@ -76,7 +76,9 @@ async def run(settings: NodeSettings, started: datetime) -> None:
         hooks = LifecycleHooks(autoscaling, identity, settings.launch_hook, settings.terminate_hook)
         local = LocalVersions(settings.data_dir, settings.model)
         warm_up = WarmUp(status, engine, VersionFetcher(store, local), settings.load_timeout_seconds)
-        worker = Worker(status, warm_up, local, hooks, settings.drain_seconds, settings.rebalance_reaction)
+        drains = GUARD_DRAIN not in settings.guards_off
+        drain_seconds = settings.drain_seconds if drains else 0.0
+        worker = Worker(status, warm_up, local, hooks, drain_seconds, settings.rebalance_reaction)
         replacement = Replacement(s3, autoscaling, settings.bucket, identity, utc_now) if identity.group else None
         _on_stop_signal(worker.request_stop)
         if stopping.is_set():
@@ -89,7 +91,7 @@ async def run(settings: NodeSettings, started: datetime) -> None:
         ]
         if settings.jobs_queue_url:
             watchers.append(_job_worker(settings, status, engine, session, s3).run())
-        if metadata:
+        if metadata and drains:
             await _first_look(worker, metadata)
             watchers.append(follow_metadata(worker, metadata, settings.metadata_poll_seconds))
         await _live(worker, watchers)

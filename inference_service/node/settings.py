@@ -29,7 +29,8 @@ METADATA_ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"  # the AWS SDKs
 
 
 GUARD_ACKNOWLEDGE = "acknowledge"  # jobs are deleted after their result is there
-GUARD_DEDUPLICATION = "deduplication"  # a result is written where none is
+GUARD_DEDUPLICATION = "deduplication"  # a job that has a result is not done again, and a result not written over
+GUARD_DRAIN = "drain"  # what EC2 and Auto Scaling announce is heard, and answers get time to end
 
 
 @dataclass(frozen=True)

@@ -26,18 +26,26 @@ def send(fleet: Fleet, entries: Sequence[Entry]) -> None:
 
 
 def collect(fleet: Fleet, entries: Sequence[Entry]) -> None:
-    """Wait for the results; every version of one is an effect."""
+    """Wait for the results, and for the end of the queue; every version of a result is an effect."""
     if not entries:
         return
     known = {contract.job_result_key(each.key): each for each in entries}
     prefix = contract.JOBS_PREFIX + entries[0].key.rpartition("-")[0]  # not those that earlier scenarios left
     until, versions = time.monotonic() + PATIENCE_SECONDS, _versions(fleet, prefix)
-    while known.keys() - {each["Key"] for each in versions} and time.monotonic() < until:
+    while (known.keys() - {each["Key"] for each in versions} or _queued(fleet)) and time.monotonic() < until:
         time.sleep(LOOK_SECONDS)
         versions = _versions(fleet, prefix)
+    versions = _versions(fleet, prefix)
     for version in versions:
         if entry := known.get(version["Key"]):
             entry.answers.append(_text(fleet, version))
+
+
+def _queued(fleet: Fleet) -> int:
+    """Jobs that wait, and those that a node has been given and not deleted: it may do them, or another one again."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = fleet.client("sqs").get_queue_attributes(QueueUrl=fleet.jobs_url, AttributeNames=names)["Attributes"]
+    return sum(int(found[name]) for name in names)
 
 
 def _versions(fleet: Fleet, prefix: str) -> list[dict[str, Any]]:

@@ -49,6 +49,26 @@ def test_jobs_that_are_acknowledged_before_their_result_are_lost_with_their_node
     assert "third-lost: lost is" in done.stderr
 
 
+@pytest.mark.timeout(300)
+def test_without_deduplication_jobs_that_could_not_be_acknowledged_have_two_effects() -> None:
+    done = chaos("--requests", "20", "--jobs", "60", "--scenario", "sqs-outage", "--guards-off", "deduplication")
+    assert done.returncode == 1
+    total = json.loads(done.stdout)["totals"]
+    assert total["duplicated"] > 0
+    assert (total["lost"], total["text_mismatches"]) == (0, 0)
+    assert "sqs-outage: duplicated is" in done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_without_drain_a_noticed_node_takes_requests_until_it_is_gone() -> None:
+    """That nothing is lost even so is resume's doing."""
+    done = chaos("--requests", "60", "--scenario", "notice", "--guards-off", "drain")
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert document["totals"]["notice_to_unready_seconds"] >= document["scaled"]["notice_seconds"]
+    assert "notice: a node was unready" in done.stderr
+
+
 def test_an_unknown_scenario_is_refused_with_the_known_ones() -> None:
     done = chaos("--scenario", "earthquake")
     assert done.returncode == 64
