@@ -34,6 +34,15 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class PendingImage:
+    """An image that is to get the disk of an instance; `parent` is the image that the instance was launched from."""
+
+    image_id: str
+    instance_id: str
+    parent: str
+
+
+@dataclass(frozen=True)
 class HealthCheck:
     """How targets are checked; `port` is a number or "traffic-port", `matcher` like "200-299,301"."""
 
@@ -98,6 +107,13 @@ class Admin:
 
     async def instances(self) -> list[Instance]:
         return [read_instance(each) for each in await self._get("instances")]
+
+    async def pending_images(self) -> list[PendingImage]:
+        return [PendingImage(**each) for each in await self._get("images")]
+
+    async def image_copied(self, image_id: str, *, copied: bool) -> None:
+        """Have an image be available, or failed."""
+        await self._ask("POST", "images", json={"image_id": image_id, "copied": copied})
 
     async def balancing(self) -> Balancing:
         return read_balancing(await self._get("load-balancers"))

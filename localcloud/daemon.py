@@ -107,6 +107,7 @@ async def _start(settings: DaemonSettings, stack: AsyncExitStack, ending: Ending
     arguments = ["--prefix", claimed.prefix, "--time-scale", f"{settings.time_scale:g}", "--run-id", run_id]
     modules, environ = settings.modules, settings.environ
     site = await make_site(places, settings.hosts_base, stack) if settings.hosts_base else None
+    arguments += ["--consoles", str(places.instances)]
     arguments += ["--hosts", str(site.network.network)] if site else []
     aws = await child.start("AWS", modules.aws, arguments, environ | FEW_ARENAS, places.logs / "aws.log")
     _tie(aws, stack, ending)
@@ -160,7 +161,14 @@ async def _follow(
     stack.push_async_callback(supervisor.stop)
     await supervisor.refresh()  # what cannot be read now shall fail the start, not a running cloud
     await balancers.refresh()
-    task = asyncio.create_task(events.follow(admin, supervisor.refresh, balancers.refresh, problems))
+    images = site.image_maker(admin) if site else None
+
+    async def follow_instances() -> None:
+        await supervisor.refresh()
+        if images:
+            await images.refresh()
+
+    task = asyncio.create_task(events.follow(admin, follow_instances, balancers.refresh, problems))
     task.add_done_callback(lambda done: None if done.cancelled() else ending.because(f"a defect: {done.exception()!r}"))
     stack.push_async_callback(_cancelled, task)
 

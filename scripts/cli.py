@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 from typer._click.exceptions import ClickException, UsageError  # Typer carries its own Click, and exports few names
 
-from scripts.commands import backend, jobs, keys, models, scaling, service
+from scripts.commands import backend, image, jobs, keys, models, scaling, service
 from scripts.commands.ask import ask
 from scripts.commands.chaos import chaos
 from scripts.commands.check import check
@@ -42,6 +42,7 @@ def build_app() -> typer.Typer:
     app.add_typer(scaling.app, name="scaling")
     app.add_typer(backend.app, name="backend")
     app.add_typer(service.app, name="service")
+    app.add_typer(image.app, name="image")
     return app
 
 

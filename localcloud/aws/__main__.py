@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import structlog
 
@@ -22,13 +23,14 @@ def main() -> int:
     parser.add_argument("--time-scale", type=float, default=1.0, help="cloud seconds per real second")
     parser.add_argument("--run-id", default="local")
     parser.add_argument("--hosts", type=IPv4Network, help="the network of instances that are hosts")
+    parser.add_argument("--consoles", type=Path, help="has a folder per instance with what it says, stdout.log")
     given = parser.parse_args()
     logs.configure("local-aws", stream=sys.stderr)  # stdout has one line only: where it listens
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     threading.Thread(target=_wait_for_end_of_input, args=(ending,), daemon=True).start()
-    cloud = Cloud(given.prefix, Clock(given.time_scale), given.run_id, given.hosts)
+    cloud = Cloud(given.prefix, Clock(given.time_scale), given.run_id, given.hosts, given.consoles)
     _serve(cloud, ending)
     return 0
 

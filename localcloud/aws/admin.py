@@ -10,6 +10,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from localcloud.aws import event_log
 from localcloud.aws.cloud import ACCOUNT, SpotNotice, current
+from localcloud.aws.ec2 import image_copies
 from localcloud.aws.ec2.facts import all_instances, tags_of, user_data_of
 from localcloud.aws.elbv2.documents import describe_balancers
 from localcloud.aws.faults import Fault
@@ -43,6 +44,19 @@ def instances(_: Request) -> Response:
     """Every instance that EC2 still shows, whatever its state."""
     with current().lock:
         return json_response([_instance(each) for each in all_instances()])
+
+
+def images(_: Request) -> Response:
+    """Images whose instance's disk is to be copied."""
+    with current().lock:
+        return json_response(image_copies.pending())
+
+
+def image_copied(request: Request) -> Response:
+    body = _body(request, "image_id", "copied")
+    with current().lock:
+        image_copies.finish(body["image_id"], copied=body["copied"])
+    return json_response({})
 
 
 def load_balancers(_: Request) -> Response:

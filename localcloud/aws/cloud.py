@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
+from pathlib import Path
 
 from localcloud.aws.addresses import AddressBook
 from localcloud.aws.clock import Clock
@@ -34,6 +35,7 @@ class Cloud:
     clock: Clock
     run_id: str = "local"
     hosts: IPv4Network | None = None  # where instances are hosts: their network
+    consoles: Path | None = None  # has a folder per instance, in which stdout.log is what the instance has said
     events: EventLog = field(default_factory=EventLog)
     faults: Faults = field(default_factory=Faults)
     spot: dict[str, SpotNotice] = field(default_factory=dict)

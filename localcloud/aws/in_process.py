@@ -4,6 +4,7 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -55,7 +56,9 @@ class LocalAws:
 
 
 @contextlib.contextmanager
-def local_aws(prefix: str = "127.0", time_scale: float = 1.0, *, ticking: bool = False) -> Iterator[LocalAws]:
+def local_aws(
+    prefix: str = "127.0", time_scale: float = 1.0, *, ticking: bool = False, consoles: Path | None = None
+) -> Iterator[LocalAws]:
     """Serve a fresh cloud at PREFIX.0.1; afterwards nothing is left of it, and moto is as it was.
 
     One at a time in a process.
@@ -63,10 +66,11 @@ def local_aws(prefix: str = "127.0", time_scale: float = 1.0, *, ticking: bool =
     Args:
         prefix: the /16 to live on.
         time_scale: cloud seconds per real second, in the dates that the cloud tells.
+        consoles: has a folder per instance, in which stdout.log is what the instance says.
         ticking: have a thread tick, so that launches happen by themselves; the clock still stands until it is advanced.
     """
     clock = ManualClock(time_scale)
-    cloud = Cloud(prefix, clock)
+    cloud = Cloud(prefix, clock, consoles=consoles)
     with installed(cloud):
         server = Server(prefix + HOST_SUFFIX, poll_seconds=STOP_POLL_SECONDS)
         server.start()

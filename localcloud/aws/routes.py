@@ -21,6 +21,8 @@ def rules() -> list[Rule]:
         Rule("/_local/health", methods=["GET"], endpoint=admin.health),
         Rule("/_local/events", methods=["GET"], endpoint=admin.events),
         Rule("/_local/instances", methods=["GET"], endpoint=admin.instances),
+        Rule("/_local/images", methods=["GET"], endpoint=admin.images),
+        Rule("/_local/images", methods=["POST"], endpoint=admin.image_copied),
         Rule("/_local/load-balancers", methods=["GET"], endpoint=admin.load_balancers),
         Rule("/_local/target-health", methods=["POST"], endpoint=admin.target_health),
         Rule("/_local/powered-off", methods=["POST"], endpoint=admin.powered_off),

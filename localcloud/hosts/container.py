@@ -20,6 +20,7 @@ REBOOT = 133  # systemd-nspawn's exit code when its host wants to boot again
 POWER_OFF = signal.SIGRTMIN + 4  # systemd(1), "Signals"
 SETTINGS = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 FLAGS = ("--boot", "--register=no", "--keep-unit", "--console=read-only", "--link-journal=no", "--resolv-conf=off")
+UPPER = "upper"
 SYSTEMD_LISTENS = "run/systemd/private"
 GONE_SECONDS = 10.0
 
@@ -46,11 +47,11 @@ class Container:
     @property
     def upper(self) -> Path:
         """What the host has changed of its image."""
-        return self.folder / "upper"
+        return self.folder / UPPER
 
     def mount(self) -> None:
         """Raises subprocess.CalledProcessError, for example where the file system cannot hold an overlay."""
-        for name in ("root", "upper", "work"):
+        for name in ("root", UPPER, "work"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.upper.chmod(0o755)  # becomes the host's /
         self.root.chmod(0o755)

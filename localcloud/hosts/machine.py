@@ -17,7 +17,7 @@ from localcloud.admin import Instance
 from localcloud.child import last_lines
 from localcloud.cloud_state import Problem
 from localcloud.errors import AdminError, LocalCloudError
-from localcloud.hosts.container import POWER_OFF, REBOOT, Container, environment
+from localcloud.hosts.container import POWER_OFF, REBOOT, UPPER, Container, environment
 from localcloud.hosts.images import Images
 from localcloud.hosts.network import HostNetwork
 from localcloud.places import make_private_folder
@@ -33,6 +33,11 @@ UNITS = {"cloud-final.service": "/etc/systemd/system", "ssh.service": "/lib/syst
 RESULT = "var/lib/cloud/data/result.json"
 OUTPUT = "var/log/cloud-init-output.log"
 PREPARING = (LocalCloudError, OSError, subprocess.SubprocessError)
+
+
+def upper(instances: Path, instance_id: str) -> Path:
+    """What the host of an instance has changed of its image; there until the instance is terminated."""
+    return instances / instance_id / "data" / UPPER
 
 
 @dataclass(frozen=True)

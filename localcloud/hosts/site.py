@@ -10,8 +10,8 @@ import aiohttp
 
 from localcloud.admin import Admin, Instance
 from localcloud.hosts import leftovers
-from localcloud.hosts.images import Images
-from localcloud.hosts.machine import HostMachine, HostSite
+from localcloud.hosts.images import ImageMaker, Images
+from localcloud.hosts.machine import HostMachine, HostSite, upper
 from localcloud.hosts.namespace import NamespaceSockets
 from localcloud.hosts.network import HostNetwork, choose, key_of, routes_here
 from localcloud.hosts.relay import EndpointRelay, MetadataRelay
@@ -50,6 +50,9 @@ class Site:
             return HostMachine(site, instance, problems)
 
         return make
+
+    def image_maker(self, admin: Admin) -> ImageMaker:
+        return ImageMaker(admin, self.images, lambda instance_id: upper(self.places.instances, instance_id))
 
 
 async def make_site(places: Places, base: Path, stack: AsyncExitStack) -> Site:

@@ -44,7 +44,8 @@ class Cloud:
         return session.client("ec2", endpoint_url=self.state.endpoint_url)
 
     def launch(self, user_data: str = COUNT, **more: Any) -> str:
-        reply = self.ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1, UserData=user_data, **more)
+        asked = {"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1, "UserData": user_data, **more}
+        reply = self.ec2.run_instances(**asked)
         return str(reply["Instances"][0]["InstanceId"])
 
     def instance(self, instance_id: str) -> dict[str, Any]:
@@ -134,6 +135,19 @@ def test_a_stopped_instances_disk_is_there_when_it_starts_again(cloud: Cloud, ho
     cloud.ec2.start_instances(InstanceIds=[host.container.name])
     soon(lambda: host.init(), "the host again")
     assert host.settled().run("sh", "-c", "ls /var/lib/stopped; cat /var/lib/count") == "/var/lib/stopped\nran\n"
+
+
+def test_an_image_has_what_its_builder_changed_and_what_it_removed(cloud: Cloud) -> None:
+    change = "rm -r /usr/share/doc/sudo /etc/issue; mkdir /usr/share/doc/sudo; echo mine >/etc/mine; systemctl poweroff"
+    builder = cloud.launch(f"#!/bin/sh\n{change}\n", InstanceInitiatedShutdownBehavior="stop")
+    cloud.becomes(builder, "stopped")
+    assert "Debian" in cloud.ec2.get_console_output(InstanceId=builder)["Output"]
+    image = cloud.ec2.create_image(InstanceId=builder, Name="mine")["ImageId"]
+    soon(lambda: cloud.ec2.describe_images(ImageIds=[image])["Images"][0]["State"] == "available", "the image")
+    cloud.ec2.terminate_instances(InstanceIds=[builder])
+    made = cloud.host(cloud.launch(ImageId=image)).settled()
+    assert made.run("cat", "/etc/mine", "/var/lib/count") == "mine\nran\n"
+    assert made.run("sh", "-c", "ls /usr/share/doc/sudo; ls /etc/issue 2>&1 || true").count("No such file") == 1
 
 
 @pytest.mark.parametrize(("behavior", "state"), [("stop", "stopped"), ("terminate", "terminated")])

@@ -10,6 +10,7 @@ from moto.ec2.utils import filter_iam_instance_profiles
 
 from localcloud.aws import event_log
 from localcloud.aws.cloud import current
+from localcloud.aws.ec2 import image_copies
 
 # mypy: disallow-subclassing-any=False
 
@@ -75,8 +76,22 @@ class LocalEC2Backend(EC2Backend):
         unchanged = [(each, each.instance_state) for each in self.get_multi_instances_by_id(sorted(ended))]
         return changed + unchanged
 
+    def create_image(
+        self, instance_id: str, name: str, description: str, tag_specifications: list[dict[str, Any]]
+    ) -> Any:
+        """CreateImage of a stopped instance."""
+        instance = self.get_instance(instance_id)
+        image_copies.refuse_running(instance)
+        of_image = [each for each in tag_specifications if each["ResourceType"] != image_copies.SNAPSHOT]
+        image = super().create_image(instance_id, name, description, of_image)
+        image_copies.begin(image, instance, tag_specifications)
+        return image
+
     def tick(self) -> None:
         """Let what is pending run, and forget what ended an hour ago."""
+        if current().hosts is None:  # no instance has a disk
+            for image in image_copies.pending():
+                image_copies.finish(image["image_id"], copied=True)
         for instance in self.all_instances():
             if instance.state == PENDING:
                 self._set_state(instance, RUNNING)

@@ -37,6 +37,24 @@ def the_deep_learning_image_has_a_parameter() -> None:
     _parameter("deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id")
 
 
+def an_image_of_an_instance_is_pending_first() -> None:
+    ec2, image = world.client("ec2"), _image()
+    assert ec2.describe_images(ImageIds=[image])["Images"][0]["State"] == "pending"
+
+
+def the_snapshot_of_an_image_gets_its_tags() -> None:
+    tags = [{"Key": "for", "Value": "me"}]
+    image = _image(TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}])
+    ec2 = world.client("ec2")
+    (disk,) = ec2.describe_images(ImageIds=[image])["Images"][0]["BlockDeviceMappings"]
+    (snapshot,) = ec2.describe_snapshots(SnapshotIds=[disk["Ebs"]["SnapshotId"]])["Snapshots"]
+    assert snapshot["Tags"] == tags
+
+
+def a_console_tells_of_no_other_machine() -> None:
+    assert "Xen" not in world.client("ec2").get_console_output(InstanceId=_instance())["Output"]
+
+
 def metadata_is_told_only_for_a_token() -> None:
     url = world.metadata(_instance())
     assert requests.get(f"{url}/meta-data/instance-id", timeout=5).status_code == 401
@@ -47,6 +65,13 @@ def metadata_knows_no_notice_where_none_was_given() -> None:
     token = requests.put(f"{url}/api/token", headers=seconds, timeout=5).text
     headers = {"X-aws-ec2-metadata-token": token}
     assert requests.get(f"{url}/meta-data/spot/instance-action", headers=headers, timeout=5).status_code == 404
+
+
+def _image(**more: Any) -> str:
+    ec2, instance_id = world.client("ec2"), _instance()
+    world.settle()
+    ec2.stop_instances(InstanceIds=[instance_id])
+    return str(ec2.create_image(InstanceId=instance_id, Name="image", **more)["ImageId"])
 
 
 def _instance() -> str:
@@ -75,6 +100,9 @@ PROBES = [
     a_protected_load_balancer_is_not_deleted,
     ubuntus_newest_image_has_a_parameter,
     the_deep_learning_image_has_a_parameter,
+    an_image_of_an_instance_is_pending_first,
+    the_snapshot_of_an_image_gets_its_tags,
+    a_console_tells_of_no_other_machine,
     metadata_is_told_only_for_a_token,
     metadata_knows_no_notice_where_none_was_given,
 ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 from collections.abc import Callable
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.admin import Instance
+from localcloud.admin import Instance, PendingImage
 from localcloud.aws.addresses import AddressBook
 from localcloud.errors import LocalCloudError
 from localcloud.hosts import leftovers
@@ -52,8 +53,23 @@ def test_hosts_get_the_addresses_after_the_bridges() -> None:
 def test_an_image_made_here_lies_above_what_every_public_image_boots(tmp_path: Path) -> None:
     images = Images(tmp_path / "base", tmp_path / "made")
     assert images.lower("ami-1") == str(tmp_path / "base")
-    (tmp_path / "made" / "ami-1").mkdir(parents=True)
-    assert images.lower("ami-1") == f"{tmp_path / 'made' / 'ami-1'}:{tmp_path / 'base'}"
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    images.keep(PendingImage("ami-1", "i-1", "ami-public"), tmp_path / "first")
+    images.keep(PendingImage("ami-2", "i-2", "ami-1"), tmp_path / "second")
+    first, second, base = (tmp_path / each for each in ("made/ami-1/upper", "made/ami-2/upper", "base"))
+    assert images.lower("ami-1") == f"{first}:{base}"
+    assert images.lower("ami-2") == f"{second}:{first}:{base}"
+    assert (second / "file").read_text() == "second"
+
+
+def test_a_disk_that_cannot_be_copied_leaves_no_image(tmp_path: Path) -> None:
+    images = Images(tmp_path / "base", tmp_path / "made")
+    with pytest.raises(subprocess.CalledProcessError):
+        images.keep(PendingImage("ami-1", "i-1", "ami-public"), tmp_path / "gone")
+    assert list((tmp_path / "made").iterdir()) == []
+    assert images.lower("ami-1") == str(tmp_path / "base")
 
 
 def test_what_a_machine_lacks_for_hosts_is_said_with_its_package(
