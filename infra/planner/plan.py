@@ -29,8 +29,9 @@ class Outlook:
 
 
 def plan(observation: Observation, state: State | None, limits: Limits) -> Plan:
-    """Targets for every pool. The given state is not changed; a minute that was planned already gets the same
-    targets again.
+    """Targets for every pool. The given state is not changed.
+
+    A minute that was planned already gets the same targets again: a second run of it must not undo the first one's.
     """
     minute = int(observation.at_seconds // 60)
     if state is not None and minute <= state.minute:
@@ -41,20 +42,24 @@ def plan(observation: Observation, state: State | None, limits: Limits) -> Plan:
     refused = refused_pools(observation.pools, state.breaker)
     offers = [_offer(pool, limits, observation, pool.name in refused) for pool in observation.pools]
     mix, reasons = _wanted(observation, state, outlook, offers)
-    held = {
-        pool.name: state.hold.held(pool.name, minute, mix[pool.name], pool.owned, outlook.horizon_seconds / 60)
-        if pool.spot
-        else mix[pool.name]
-        for pool in observation.pools
-    }
-    if observation.offered_tokens_per_second is None:  # blind: nothing is given up
-        held = {pool.name: max(held[pool.name], pool.owned) for pool in observation.pools}
+    held = _held(minute, observation, state, outlook, mix)
+    state.last, over = within_hourly_limit(observation.pools, held, limits)
+    if observation.offered_tokens_per_second is None:
         reasons = dict.fromkeys(reasons, "no figures of demand: nothing is given up")
-    targets, over = within_hourly_limit(observation.pools, held, limits)
-    state.last = targets
-    refusals = (*refused.values(), *([over] if over else []))
-    told = tuple(Target(name, count, _reason(reasons[name], count, mix[name])) for name, count in targets.items())
-    return Plan(told, state, _expected(observation, outlook), refusals)
+    told = tuple(Target(name, count, _reason(reasons[name], count, mix[name])) for name, count in state.last.items())
+    return Plan(told, state, _expected(observation, outlook), (*refused.values(), *([over] if over else [])))
+
+
+def _held(minute: int, observation: Observation, state: State, outlook: Outlook, mix: dict[str, int]) -> dict[str, int]:
+    """The wishes, and what scale-in waits for: spot for two warm-ups; everything while demand is not known."""
+    blind = observation.offered_tokens_per_second is None
+    held = {}
+    for pool in observation.pools:
+        wanted = mix[pool.name]
+        if pool.spot:
+            wanted = state.hold.held(pool.name, minute, wanted, pool.owned, outlook.horizon_seconds / 60)
+        held[pool.name] = max(wanted, pool.owned) if blind else wanted
+    return held
 
 
 def _learned(minute: int, observation: Observation, before: State, limits: Limits) -> State:
