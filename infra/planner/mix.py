@@ -105,12 +105,12 @@ class _Shelf:
         return offer.price * (1.0 - (1.0 - KEPT_IS_CHEAPER) * owned / self.step)
 
 
-def expected_shortfall(demand: Demand, scenarios: Sequence[Scenario], counts: Mapping[str, int]) -> float:
+def expected_shortfall(demand: Demand, scenarios: Sequence[Scenario], counts: Mapping[str, float]) -> float:
     """Replicas that are missing on average under these scenarios."""
     ready = _ready(counts, scenarios)
     return sum(one.chance * demand.shortfall(have) for one, have in zip(scenarios, ready, strict=True))
 
 
-def _ready(counts: Mapping[str, int], scenarios: Sequence[Scenario]) -> list[float]:
+def _ready(counts: Mapping[str, float], scenarios: Sequence[Scenario]) -> list[float]:
     """What is left of these replicas in each scenario."""
     return [sum(count * one.kept.get(name, 1.0) for name, count in counts.items()) for one in scenarios]

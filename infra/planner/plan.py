@@ -13,6 +13,7 @@ from infra.planner.losses import Scenario
 from infra.planner.mix import Offer, cheapest_mix, expected_shortfall
 from infra.planner.model import Expected, Limits, Observation, Plan, Pool, Target
 from infra.planner.state import State
+from infra.planner.warm_up import WarmUpTimes
 
 SHORT_AFTER_MINUTES = 2  # a pool that stays below its desired capacity so long is taken to have no more
 METRICS_LATE_SECONDS = 60.0
@@ -47,7 +48,9 @@ def plan(observation: Observation, state: State | None, limits: Limits) -> Plan:
     if observation.offered_tokens_per_second is None:
         reasons = dict.fromkeys(reasons, "no figures of demand: nothing is given up")
     told = tuple(Target(name, count, _reason(reasons[name], count, mix[name])) for name, count in state.last.items())
-    return Plan(told, state, _expected(observation, outlook), (*refused.values(), *([over] if over else [])))
+    return Plan(
+        told, state, _expected(observation, outlook, state.warm_ups), (*refused.values(), *([over] if over else []))
+    )
 
 
 def _held(minute: int, observation: Observation, state: State, outlook: Outlook, mix: dict[str, int]) -> dict[str, int]:
@@ -164,9 +167,13 @@ def _wake(
     reasons[cheapest.name] = "the first request wakes one"
 
 
-def _expected(observation: Observation, outlook: Outlook) -> Expected:
-    """What the replicas that are owned now are expected to do then; of warming ones those that will be ready."""
-    owned = {pool.name: pool.owned for pool in observation.pools}
+def _expected(observation: Observation, outlook: Outlook, warm_ups: WarmUpTimes) -> Expected:
+    """What the replicas that are owned now are expected to do then; warming ones count by their chance to be ready."""
+    owned = {
+        pool.name: pool.ready
+        + sum(warm_ups.ready_chance(age, outlook.horizon_seconds) for age in pool.warming_ages_seconds)
+        for pool in observation.pools
+    }
     mean = outlook.demand.mean()
     return Expected(
         horizon_seconds=outlook.horizon_seconds,

@@ -153,3 +153,13 @@ def test_epsilon_follows_the_measured_late_share(late_share: float) -> None:
         last = plan(seen(minute, 10.0, fleet, late=600.0 * late_share), state, LIMITS)
         state = last.state
     assert last.expected.epsilon < before if late_share else last.expected.epsilon > before
+
+
+def test_a_warming_replica_is_expected_by_its_chance_to_be_ready_in_time() -> None:
+    state, _, _ = settled(10.0)
+
+    def ready(age_seconds: float) -> float:
+        fleet = tuple(replace(p, warming_ages_seconds=(age_seconds,) * 10) if not p.spot else p for p in pools())
+        return plan(seen(MINUTES, 10.0, fleet), state, LIMITS).expected.ready_replicas
+
+    assert 2 < ready(0.0) < ready(200.0) <= 10
