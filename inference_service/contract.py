@@ -70,6 +70,7 @@ VAR_INTERRUPTIONS_QUEUE_URL = "WARMFLEET_INTERRUPTIONS_QUEUE_URL"
 # Given by whatever starts the process (systemd on AWS, the local cloud's supervisor), not by user data.
 VAR_BIND_ADDRESS = "WARMFLEET_BIND_ADDRESS"  # default 127.0.0.1
 VAR_DATA_DIR = "WARMFLEET_DATA_DIR"  # default /var/lib/warmfleet
+VAR_BOOTED_AT = "WARMFLEET_BOOTED_AT"  # when the instance's operating system started, in Unix time
 
 # --- Objects in the model bucket.
 MANIFEST_NAME = "manifest.json"
@@ -176,13 +177,15 @@ REBALANCE_STOP_ADMITTING = "stop_admitting"  # take no new work until a notice f
 REBALANCE_REPLACE = "replace"  # go on until Auto Scaling has a new node in service (Capacity Rebalancing)
 REBALANCE_REACTIONS = (REBALANCE_IGNORE, REBALANCE_STOP_ADMITTING, REBALANCE_REPLACE)
 
-# --- Warm-up phases, in order; each in seconds. Launch is from the instance's pending time to the process's start.
+# --- Warm-up phases, in order; each in seconds. Launch is from the instance's pending time to the start of its
+# operating system, boot from there to the start of the service's process.
 PHASE_LAUNCH = "launch"
+PHASE_BOOT = "boot"
 PHASE_DOWNLOAD = "download"
 PHASE_VERIFY = "verify"
 PHASE_LOAD = "load"
 PHASE_PROBE = "probe"
-WARM_UP_PHASES = (PHASE_LAUNCH, PHASE_DOWNLOAD, PHASE_VERIFY, PHASE_LOAD, PHASE_PROBE)
+WARM_UP_PHASES = (PHASE_LAUNCH, PHASE_BOOT, PHASE_DOWNLOAD, PHASE_VERIFY, PHASE_LOAD, PHASE_PROBE)
 
 # --- What comes of a job that a node was given: a result, or another try, or a dead letter.
 JOB_COMPLETED = "completed"

@@ -72,6 +72,14 @@ def seconds(raw: str) -> float:
     return value
 
 
+def moment(raw: str) -> float:
+    """A time in Unix seconds; ValueError if it is none."""
+    value = float(raw)
+    if not 0 < value < 1e11:
+        raise ValueError("a time in seconds since 1970 is needed")
+    return value
+
+
 def interval(raw: str) -> float:
     """Seconds between two polls; ValueError if they are next to none."""
     if (value := seconds(raw)) < 0.01:

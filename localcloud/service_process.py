@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,9 @@ class ServiceProcess:
 
     def start(self) -> None:
         """Raises UserDataError when the instance does not say what to run."""
-        environment = service_environment(self._machine, self._instance)
+        # A process boots no operating system: it begins when it is started.
+        booted = {contract.VAR_BOOTED_AT: f"{time.time():.2f}"}
+        environment = service_environment(self._machine, self._instance) | booted
         command = self._machine.command(self._instance.tags[contract.TAG_ROLE])
         self._task = asyncio.create_task(self._run(command, environment))
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,7 +14,6 @@ import structlog
 from aiohttp import web
 from botocore.config import Config
 
-from inference_service import contract
 from inference_service.artifacts import ArtifactStore
 from inference_service.node.admission import Admission
 from inference_service.node.app import create_app
@@ -27,6 +25,7 @@ from inference_service.node.interruption import read_signals, utc_now
 from inference_service.node.job_doer import JobDoer
 from inference_service.node.job_queue import JobQueue
 from inference_service.node.job_worker import JobWorker
+from inference_service.node.launch import is_first_process, launch_phases
 from inference_service.node.local_versions import LocalVersions
 from inference_service.node.metadata import Identity, InstanceMetadata, MetadataError
 from inference_service.node.readiness import NodeStatus
@@ -45,7 +44,6 @@ from inference_service.node.worker import Worker
 from inference_service.secret_document import SecretDocument
 
 IDENTITY_ATTEMPTS = 5
-LAUNCHED_MARK = "launched"
 
 
 async def run(settings: NodeSettings, started: datetime) -> None:
@@ -68,7 +66,8 @@ async def run(settings: NodeSettings, started: datetime) -> None:
         identity = await _identity(metadata)
         status.instance_id = identity.instance_id
         structlog.contextvars.bind_contextvars(instance_id=identity.instance_id)
-        status.warm_up_seconds[contract.PHASE_LAUNCH] = _launch_seconds(identity, started, settings.data_dir)
+        if is_first_process(settings.data_dir, identity.instance_id):
+            status.warm_up_seconds |= launch_phases(identity.pending_time, settings.booted_at, started)
         session = boto3.Session(region_name=settings.region)
         s3 = session.client("s3", config=_client_config())
         store = ArtifactStore(s3, settings.bucket)
@@ -164,16 +163,6 @@ async def _identity(metadata: InstanceMetadata | None) -> Identity:
             structlog.get_logger().warning("identity unknown so far", error=str(error))
             await asyncio.sleep(2**attempt / 4)
     return Identity("unknown")
-
-
-def _launch_seconds(identity: Identity, started: datetime, data_dir: Path) -> float | None:
-    """Seconds from EC2's pending time to this process; None for a process that is not its instance's first."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    mark = data_dir / LAUNCHED_MARK
-    if mark.exists() and mark.read_text() == identity.instance_id:
-        return None
-    mark.write_text(identity.instance_id)
-    return max(0.0, (started - identity.pending_time).total_seconds()) if identity.pending_time else None
 
 
 def _client_config() -> Config:

@@ -13,6 +13,7 @@ from inference_service.environment import (
     count,
     interval,
     loopback,
+    moment,
     port,
     seconds,
     whole,
@@ -64,6 +65,7 @@ class NodeSettings:
     bind_address: str = "127.0.0.1"
     port: int = 8000
     data_dir: Path = Path("/var/lib/warmfleet")
+    booted_at: float | None = None  # Unix time
     context_tokens: int = 4096
     slots: int = 4
     queue: int = 4
@@ -104,6 +106,7 @@ def read_settings(environ: Mapping[str, str]) -> NodeSettings:
         "bind_address": given(contract.VAR_BIND_ADDRESS, str),
         "port": given(contract.VAR_NODE_PORT, port),
         "data_dir": given(contract.VAR_DATA_DIR, Path),
+        "booted_at": given(contract.VAR_BOOTED_AT, moment),
         "context_tokens": given(contract.VAR_CONTEXT_TOKENS, count),
         "slots": given(contract.VAR_SLOTS, count),
         "queue": given(contract.VAR_QUEUE, whole),

@@ -1,5 +1,7 @@
 """An image that bake.yml makes of a host: what is in it, what is not, and what its hosts have left to do."""
 
+import re
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,11 @@ def test_a_first_boot_of_it_fetches_nothing_applies_no_playbook_and_serves(baked
     said = baked.first_boot()
     assert "PLAY" not in said
     assert lives(baked, contract.ROLE_NODE) == 200
+    with urllib.request.urlopen(
+        f"http://{baked.address}:{contract.NODE_PORT}{contract.PATH_METRICS}", timeout=5
+    ) as got:
+        (seconds,) = re.findall(r'^inference_warm_up_seconds\{phase="boot"\} (\S+)', got.read().decode(), re.M)
+    assert 0 < float(seconds) < 200
     assert (baked.host.root / "etc/machine-id").read_text().strip() != ""
 
 

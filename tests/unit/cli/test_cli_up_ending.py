@@ -22,7 +22,7 @@ from scripts.stack_target import StackTarget
 from scripts.up_summary import Summary, as_json, as_table, curl_line, sdk_snippet
 
 URL = "http://127.77.255.1:8080"
-PHASES = {"launch": 1.5, "download": 0.4, "verify": 0.2, "load": 0.6, "probe": None}
+PHASES = {"launch": 1.5, "boot": 0.1, "download": 0.4, "verify": 0.2, "load": 0.6, "probe": None}
 NODE = Node(
     "i-1", "tiny", "g6.xlarge", "spot", "us-east-1a", "InService", "ready", "v1", routable=True, warm_up_seconds=PHASES
 )
@@ -122,7 +122,21 @@ def test_the_table_has_every_phase_and_both_hashes() -> None:
     console.print(as_table(SUMMARY))
     text = console.export_text()
     console.file.close()
-    for expected in ("launch", "1.50", "download", "0.40", "verify", "0.20", "load", "0.60", "probe", "?", "2.70"):
+    for expected in (
+        "launch",
+        "1.50",
+        "boot",
+        "0.10",
+        "download",
+        "0.40",
+        "verify",
+        "0.20",
+        "load",
+        "0.60",
+        "probe",
+        "?",
+        "2.80",
+    ):
         assert expected in text
     assert "cd" * 32 in text
     assert "ab" * 32 in text

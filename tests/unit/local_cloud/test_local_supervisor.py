@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,7 @@ async def test_a_service_gets_its_user_datas_variables_its_address_and_no_creden
     supervised.set(supervised.make(WARMFLEET_REGION="us-east-1", WARMFLEET_MODEL="smollm2"))
     told = await supervised.started()
     given = told["environ"]
+    assert 0 <= time.time() - float(given.pop("WARMFLEET_BOOTED_AT")) < 60
     instance_id = f"i-{1:017x}"
     assert {name: value for name, value in given.items() if name.startswith(("WARMFLEET_", "AWS_"))} == {
         "WARMFLEET_REGION": "us-east-1",
