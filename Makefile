@@ -76,6 +76,7 @@ requirements: .venv/ready ## pin requirements/*.in by version and hash; UPGRADE=
 	$(COMPILE) $(UPGRADE) requirements/dev.in --output-file requirements/dev.txt
 	for set in $(SETS); do $(COMPILE) --constraint requirements/dev.txt requirements/$$set.in --output-file requirements/$$set.txt || exit; done
 	$(COMPILE) $(UPGRADE) requirements/audit.in --output-file requirements/audit.txt
+	$(subst --universal --python-version 3.11,--python-version 3.12 --python-platform x86_64-manylinux_2_28,$(COMPILE)) $(UPGRADE) requirements/vllm.in --output-file requirements/vllm.txt
 	$(COMPILE) $(UPGRADE) --no-deps requirements/model.in --output-file requirements/model.txt
 
 .venv: .venv/ready ## the virtual environment, when only that is wanted

@@ -240,6 +240,9 @@ def model_dimensions(environment: str, model: str) -> list[dict[str, str]]:
     ]
 
 
+# --- CloudWatch metrics of hosts, which their CloudWatch agent publishes, by group.
+NAMESPACE_HOSTS = "Warmfleet/Hosts"
+
 # --- CloudWatch metrics that AWS publishes and the dashboard and alarms read. One name per line, as AWS spells it.
 # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-metrics.html
 NAMESPACE_GROUPS = "AWS/AutoScaling"

@@ -52,10 +52,10 @@ def may_encrypt(key_arn: str) -> Statement:
     return statement(["kms:Decrypt", "kms:GenerateDataKey"], [key_arn])
 
 
-def may_publish_metrics() -> Statement:
+def may_publish_metrics(namespace: str = contract.NAMESPACE_WARMFLEET) -> Statement:
     """PutMetricData takes no resource; the namespace narrows it.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html
     """
-    ours: Condition = {"StringEquals": {"cloudwatch:namespace": contract.NAMESPACE_WARMFLEET}}
+    ours: Condition = {"StringEquals": {"cloudwatch:namespace": namespace}}
     return statement(["cloudwatch:PutMetricData"], ["*"], condition=ours)

@@ -11,6 +11,7 @@ FILE = Path(__file__).resolve().parents[1] / "ansible" / "group_vars" / "all" / 
 HEAD = "# Written by `python -m scripts.ansible_names` from inference_service/contract.py; edit that.\n"
 # What a playbook reads, and nothing else.
 NAMES = (
+    "NAMESPACE_HOSTS",
     "PATH_HEALTH",
     "PATH_READY",
     "ROLE_GATEWAY",
@@ -18,6 +19,7 @@ NAMES = (
     "VAR_BIND_ADDRESS",
     "VAR_ENGINE",
     "VAR_GATEWAY_PORT",
+    "VAR_LOG_GROUP",
     "VAR_NODE_PORT",
     "VAR_SERVICE_VERSION",
 )

@@ -16,8 +16,9 @@ Written by `python -m scripts.role_pages` from [meta/argument_specs.yml](meta/ar
 {short}.
 """
 TAIL = """
-`--tags {role}` applies it alone. How it is proven: [docs/nodes.md](../../../docs/nodes.md#how-each-part-is-proven).
+`--tags {tags}` applies it alone. How it is proven: [docs/nodes.md](../../../docs/nodes.md#how-each-part-is-proven).
 """
+GIVEN = ("service_role", "service_version")  # to the whole play
 TYPES = {"str": "text", "int": "whole number", "bool": "`true` or `false`", "path": "path"}
 
 
@@ -27,11 +28,25 @@ def roles() -> list[str]:
 
 def page(role: str) -> str:
     """The page of one role as Markdown."""
-    spec = yaml.safe_load((ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-    main: dict[str, Any] = spec["argument_specs"]["main"]
+    main = _spec(role)
     parts = [HEAD.format(role=role, short=main["short_description"])]
     parts += [f"\n{text}\n" for text in main.get("description", [])]
-    return "".join(parts) + _variables(main.get("options", {})) + TAIL.format(role=role)
+    return "".join(parts) + _variables(main.get("options", {})) + TAIL.format(tags=_tags(role))
+
+
+def _tags(role: str) -> str:
+    """Its own, and that of the role `service` if it uses that role's folders, user or state."""
+    theirs = [name for name in _spec("service")["options"] if name not in GIVEN]
+    theirs += yaml.safe_load((ROLES / "service" / "vars" / "main.yml").read_text(encoding="utf-8"))
+    files = [path for part in ("tasks", "templates", "handlers") for path in (ROLES / role / part).rglob("*")]
+    used = any(name in path.read_text(encoding="utf-8") for path in files if path.is_file() for name in theirs)
+    return f"service,{role}" if used and role != "service" else role
+
+
+def _spec(role: str) -> dict[str, Any]:
+    spec = yaml.safe_load((ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    main: dict[str, Any] = spec["argument_specs"]["main"]
+    return main
 
 
 def _variables(options: dict[str, dict[str, Any]]) -> str:

@@ -37,6 +37,7 @@ FORMAT = 1
 ROLES = ("gateway", "node")
 CONVERGE = "converge"  # ansible-core, which applies the rest
 PLAYBOOKS = "ansible"
+ENGINE = "requirements/vllm.txt"  # its packages are too large for the bundle: images are baked with them
 NOT_ON_NODES = ("README.md", "inventory", ".ansible", "__pycache__")
 ARCHIVE = "bundle.tar.gz"
 MANIFEST = "manifest.json"
@@ -104,10 +105,11 @@ def _finished(out: Path, inputs: str) -> str | None:
 
 
 def playbooks(root: Path) -> dict[str, Path]:
-    """Path in the bundle and file of everything in `ansible/` that an instance needs: not what only operators use."""
+    """Path in the bundle and file of all of `ansible/` that an instance needs, and of the pins that a role installs."""
     files = sorted(path for path in (root / PLAYBOOKS).rglob("*") if path.is_file())
     relative = {str(path.relative_to(root)): path for path in files}
-    return {name: path for name, path in relative.items() if not set(Path(name).parts) & set(NOT_ON_NODES)}
+    needed = {name: path for name, path in relative.items() if not set(Path(name).parts) & set(NOT_ON_NODES)}
+    return needed | {ENGINE: root / ENGINE}
 
 
 def _pack(

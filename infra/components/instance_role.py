@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from infra.policy_document import Statement, assumed_by, statement, to_json
+from inference_service import contract
+from infra.policy_document import Statement, assumed_by, may_publish_metrics, statement, to_json
 
 
 class InstanceRole(pulumi.ComponentResource):
@@ -20,7 +21,7 @@ class InstanceRole(pulumi.ComponentResource):
         self._role = aws.iam.Role(
             name, assume_role_policy=assumed_by("ec2.amazonaws.com"), description=description, opts=self._child
         )
-        session = to_json(may_be_reached())
+        session = to_json(may_be_reached(), *may_measure())
         aws.iam.RolePolicy(f"{name}-session", role=self._role.name, policy=session, opts=self._child)
         self.profile_arn = aws.iam.InstanceProfile(name, role=self._role.name, opts=self._child).arn
         self.register_outputs({"profileArn": self.profile_arn})
@@ -50,3 +51,12 @@ def may_be_reached() -> Statement:
     """
     channels = [f"ssmmessages:{verb}{kind}Channel" for verb in ("Create", "Open") for kind in ("Control", "Data")]
     return statement(["ssm:UpdateInstanceInformation", *channels], ["*"])
+
+
+def may_measure() -> list[Statement]:
+    """What the CloudWatch agent needs: to write metrics, and to learn from a tag which group they are of.
+
+    DescribeTags knows no resources:
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+    """
+    return [may_publish_metrics(contract.NAMESPACE_HOSTS), statement(["ec2:DescribeTags"], ["*"])]

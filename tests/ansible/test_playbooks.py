@@ -13,7 +13,7 @@ import yaml
 from inference_service import contract
 from localcloud.aws.in_process import LocalAws, local_aws
 from scripts import ansible_names
-from tests.ansible.programs import ANSIBLE, NEEDS, ROLES, TOOLS, run
+from tests.ansible.programs import ANSIBLE, NEEDS, ROLES, TOOLS, rendered, run
 
 pytestmark = NEEDS
 
@@ -83,52 +83,28 @@ def test_a_wrong_variable_is_refused_before_anything_is_done(
     assert said in refusal(tmp_path, role, variables)
 
 
+UNITS = {
+    "node": "inference_node/templates",
+    "gateway": "gateway/templates",
+    "cache": "model_cache/templates",
+    "host": "service/files",
+    "gpu": "nvidia_driver/files",
+}
+PROGRAMS = ("/usr/local/sbin/warmfleet-cache", "/usr/local/sbin/warmfleet-host", "/usr/bin/nvidia-smi")
+
+
 @pytest.mark.parametrize("engine", ["llama.cpp", "vllm"])
 def test_systemd_can_read_each_unit(tmp_path: Path, engine: str) -> None:
-    """With this machine's own programs in the place of those that the role installs."""
-    templates = {"node": "inference_node", "gateway": "gateway"}
-    play = [
-        {
-            "hosts": "all",
-            "gather_facts": False,
-            "vars_files": [
-                *(str(ANSIBLE / f"roles/{role}/defaults/main.yml") for role in ("service", *templates.values())),
-                str(ANSIBLE / "roles/service/vars/main.yml"),
-            ],
-            "vars": {
-                "service_version": "0" * 64,
-                "service_role": "node",
-                "inference_node_engine": engine,
-                "service_python": str(TOOLS / "python"),
-            },
-            "tasks": [
-                {
-                    "ansible.builtin.template": {
-                        "src": str(ANSIBLE / f"roles/{role}/templates/warmfleet-{name}.service"),
-                        "dest": str(tmp_path / f"warmfleet-{name}.service"),
-                    }
-                }
-                for name, role in templates.items()
-            ],
-        }
-    ]
-    (tmp_path / "render.yml").write_text(yaml.safe_dump(play, sort_keys=False))
-    extra = f"ansible_python_interpreter={TOOLS / 'python'}"
-    variables = [
-        "-e",
-        extra,
-        "-e",
-        json.dumps({"inference_node_engine": engine, "service_python": str(TOOLS / "python")}),
-    ]
-    done = run(
-        tmp_path, "ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "render.yml"), *variables
-    )
-    assert done.returncode == 0, done.stdout
-    host = (ANSIBLE / "roles/service/files/warmfleet-host.service").read_text()
-    (tmp_path / "warmfleet-host.service").write_text(host.replace("/usr/local/sbin/warmfleet-host", "/bin/true"))
-    units = [str(tmp_path / f"warmfleet-{name}.service") for name in (*templates, "host")]
+    """With this machine's own programs in the place of those that the roles install."""
+    paths = [f"{folder}/warmfleet-{name}.service" for name, folder in UNITS.items()]
+    units = rendered(tmp_path, paths, inference_node_engine=engine, service_python=str(TOOLS / "python"))
+    for unit in units:
+        text = unit.read_text()
+        for each in PROGRAMS:
+            text = text.replace(each, "/bin/true")
+        unit.write_text(text)
     verify = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *units],
+        ["systemd-analyze", "verify", "--man=no", *map(str, units)],
         env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
         capture_output=True,
         text=True,
@@ -137,6 +113,27 @@ def test_systemd_can_read_each_unit(tmp_path: Path, engine: str) -> None:
     )
     ours = [line for line in verify.stderr.splitlines() if str(tmp_path) in line or "warmfleet-" in line]
     assert (verify.returncode, ours) == (0, []), verify.stderr
+
+
+def test_every_unit_is_verified() -> None:
+    found = {path.name for path in (ANSIBLE / "roles").rglob("warmfleet-*.service")}
+    assert found == {f"warmfleet-{name}.service" for name in UNITS}
+
+
+@pytest.mark.parametrize("engine", ["none", "vllm"])
+def test_the_cloudwatch_agent_measures_groups_and_never_an_instance(tmp_path: Path, engine: str) -> None:
+    path = "telemetry/templates/agent.json"
+    (file,) = rendered(tmp_path, [path], inference_node_engine=engine, service_role="gateway")
+    settings = json.loads(file.read_text())
+    metrics = settings["metrics"]
+    assert metrics["namespace"] == contract.NAMESPACE_HOSTS
+    assert metrics["append_dimensions"] == {"AutoScalingGroupName": "${aws:AutoScalingGroupName}"}
+    assert settings["agent"]["omit_hostname"] is True
+    assert "InstanceId" not in file.read_text()
+    assert ("nvidia_gpu" in metrics["metrics_collected"]) is (engine == "vllm")
+    (journal,) = settings["logs"]["logs_collected"]["journald"]["collect_list"]
+    assert journal["log_group_name"] == "@LOG_GROUP@"  # warmfleet-telemetry knows it at each boot
+    assert "warmfleet-gateway.service" in journal["units"]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from tests.scratch_checkout import ROOT, eventually, scratch_checkout
 NODES = 3
 soon = partial(eventually, seconds=180)
 
-pytestmark = [pytest.mark.nodes, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1500)]
 
 TOOLS = ROOT / "build" / "ansible" / "bin"
 UNIT = "etc/systemd/system/warmfleet-node.service"
@@ -119,7 +119,7 @@ def site(fleet: LocalFleet) -> str:
     line = 'eval "$(.venv/bin/warmfleet env)" && cd ansible && exec ansible-playbook site.yml'
     environ = dict(fleet.checkout.environ) | {"ANSIBLE_NOCOLOR": "1", "HOME": str(fleet.folder), "LC_ALL": "C.UTF-8"}
     environ["PATH"] = f"{TOOLS}{os.pathsep}{environ['PATH']}"
-    return fleet.checkout.run("bash", "-euc", line, environ=environ, check=False).stdout
+    return fleet.checkout.run("bash", "-euc", line, environ=environ, check=False, seconds=600).stdout  # four hosts
 
 
 def test_a_rebooted_node_serves_again(fleet: LocalFleet) -> None:

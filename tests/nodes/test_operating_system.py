@@ -7,7 +7,8 @@ from tests.nodes.test_first_boot_on_a_host import recap
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(400)]
 
-KERNEL = "/etc/sysctl.d/61-warmfleet-kernel.conf"
+KERNEL = "/etc/sysctl.d/60-warmfleet.conf"
+MODULES = "/etc/modprobe.d/warmfleet.conf"
 
 
 def ask(instance: Instance, *command: str) -> str:
@@ -51,16 +52,16 @@ def test_there_is_no_ssh_where_session_manager_is_the_way(gateway: Instance) -> 
     assert recap(gateway.play("--tags", "baseline"))["failed"] == 0
 
 
-def test_a_hardening_switch_takes_its_file_away_and_brings_it_back(gateway: Instance) -> None:
-    file = gateway.host.root / KERNEL.lstrip("/")
-    assert "kernel.kptr_restrict = 2" in file.read_text()
-    off = ["--tags", "baseline", "-e", "baseline_hardening_kernel=false"]
+def test_a_hardening_switch_takes_away_what_it_wrote_and_brings_it_back(gateway: Instance) -> None:
+    kernel, modules = (gateway.host.root / each.lstrip("/") for each in (KERNEL, MODULES))
+    off = ["--tags", "baseline", "-e", "baseline_hardening_kernel=false", "-e", "baseline_hardening_modules=false"]
     assert recap(gateway.play(*off, "--check"))["failed"] == 0
-    assert file.exists()
+    assert ("kernel.kptr_restrict = 2" in kernel.read_text(), modules.exists()) == (True, True)
     assert recap(gateway.play(*off))["changed"] > 0
-    assert not file.exists()
+    assert ("kernel.kptr_restrict" in kernel.read_text(), modules.exists()) == (False, False)
+    assert "accept_redirects = 0" in kernel.read_text()  # another switch's
     assert recap(gateway.play("--tags", "baseline"))["failed"] == 0
-    assert file.exists()
+    assert ("kernel.kptr_restrict = 2" in kernel.read_text(), modules.exists()) == (True, True)
     assert recap(gateway.play("--tags", "baseline"))["changed"] == 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from inference_service import contract
 from tests.stacks.program import Built
-from tests.stacks.reading import allowed
+from tests.stacks.reading import allowed, policies
 
 MODEL = "smollm2-135m-instruct"
 
@@ -20,6 +20,8 @@ QUEUE_ACTIONS += ["sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
 LOG_ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
 SESSION_ACTIONS = ["ssm:UpdateInstanceInformation"]
 SESSION_ACTIONS += [f"ssmmessages:{verb}{kind}Channel" for verb in ("Create", "Open") for kind in ("Control", "Data")]
+
+MEASURE_ACTIONS = ("cloudwatch:PutMetricData", "ec2:DescribeTags")
 
 
 def each_of(actions: Sequence[str], resources: list[str]) -> dict[str, list[str]]:
@@ -134,6 +136,7 @@ def test_a_node_reads_its_own_model_and_completes_its_own_groups_hooks(local: Bu
         "sqs:SendMessage": [queue(local, f"{MODEL}-jobs-dead")],
         **each_of(LOG_ACTIONS, [f"{log_group(local, f'{MODEL}-node')}:log-stream:*"]),
         **each_of(SESSION_ACTIONS, ["*"]),
+        **each_of(MEASURE_ACTIONS, ["*"]),
         "autoscaling:CompleteLifecycleAction": groups,
         "autoscaling:RecordLifecycleActionHeartbeat": groups,
         "autoscaling:SetInstanceHealth": groups,
@@ -145,13 +148,21 @@ def test_a_gateway_reads_its_bundle_and_lists_instances_which_aws_cannot_narrow(
     assert allowed(local, "gateway") == {
         "s3:GetObject": [f"arn:aws:s3:::{bucket(local)}/{each}/*" for each in ("services", "idempotency")],
         "s3:PutObject": [f"arn:aws:s3:::{bucket(local)}/idempotency/*"],
-        "cloudwatch:PutMetricData": ["*"],  # in the namespace Warmfleet alone
         "ec2:DescribeInstances": ["*"],
         "ssm:GetParameter": [parameter(local, "api-keys"), parameter(local, "node-token")],
         "ssm:PutParameter": [parameter(local, "node-token")],
         **each_of(LOG_ACTIONS, [f"{log_group(local, 'gateway')}:log-stream:*"]),
         **each_of(SESSION_ACTIONS, ["*"]),
+        **each_of(MEASURE_ACTIONS, ["*"]),
+        "cloudwatch:PutMetricData": ["*", "*"],
     }
+
+
+def test_metrics_go_into_their_own_namespaces_alone(local: Built) -> None:
+    hosts, gateways = contract.NAMESPACE_HOSTS, contract.NAMESPACE_WARMFLEET
+    for name, namespaces in ((f"{MODEL}-node", [hosts]), ("gateway", sorted([hosts, gateways]))):
+        found = [each for each in policies(local, name) if "cloudwatch:PutMetricData" in each["Action"]]
+        assert sorted(each["Condition"]["StringEquals"]["cloudwatch:namespace"] for each in found) == namespaces
 
 
 def test_only_ec2_takes_on_the_roles(local: Built) -> None:

@@ -67,6 +67,7 @@ def project(tmp_path: Path) -> SimpleNamespace:
     (root / "requirements").mkdir()
     (root / "requirements" / "gateway.txt").write_text(pin("shared-part", shared))
     (root / "requirements" / "converge.txt").write_text(pin("shared-part", shared))
+    (root / "requirements" / "vllm.txt").write_text("vllm==1.0\n")
     (root / "ansible" / "roles").mkdir(parents=True)
     (root / "ansible" / "boot.yml").write_text("[]\n")
     (root / "ansible" / "README.md").write_text("for operators\n")
