@@ -12,6 +12,7 @@ from inference_service import contract
 from inference_service.gateway.chat import ChatEndpoint
 from inference_service.gateway.errors import ApiError, unknown_model, unknown_path
 from inference_service.gateway.fleet import Fleet
+from inference_service.gateway.http_edge import expected
 from inference_service.gateway.metrics import GatewayMetrics
 from inference_service.gateway.request_record import CLIENT_LEFT, RECORD, Record, name_response, request_id
 from inference_service.gateway.settings import GatewaySettings
@@ -33,7 +34,7 @@ def create_app(
     """
     app = web.Application(middlewares=[_recorded(metrics, clock), *guards], client_max_size=settings.most_body_bytes)
     app.on_response_prepare.append(name_response)
-    app.router.add_post(contract.PATH_CHAT_COMPLETIONS, chat.handle)
+    app.router.add_post(contract.PATH_CHAT_COMPLETIONS, chat.handle, expect_handler=expected)
     _add_models(app, settings, fleet, created=int(time.time()))
     _add_operations(app, fleet, metrics, clock)
     return app

@@ -54,6 +54,7 @@ class ChatEndpoint:
         self._metrics = metrics
         self._streams = streams
         self._clock = clock
+        self._open = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request.
@@ -61,7 +62,16 @@ class ChatEndpoint:
         Raises:
             ApiError: nothing has been sent yet; the application turns it into an answer.
         """
-        record = request[RECORD]
+        if self._open >= self._settings.most_open:
+            text = f"This gateway has {self._open} requests open already, as many as it may."
+            raise ApiError(503, text, code="gateway_full", retry_after=1)
+        self._open += 1
+        try:
+            return await self._answer(request, request[RECORD])
+        finally:
+            self._open -= 1
+
+    async def _answer(self, request: web.Request, record: Record) -> web.StreamResponse:
         chat = await chat_request.read(
             request,
             self._settings.models,

@@ -13,6 +13,7 @@ from aiohttp import web
 from inference_service import contract
 from inference_service.gateway import patience, work
 from inference_service.gateway.errors import ApiError, unknown_model
+from inference_service.gateway.http_edge import MOST_NESTING, deeper_than
 from inference_service.gateway.patience import Patience
 from inference_service.gateway.work import Work
 
@@ -55,10 +56,13 @@ def parse(body: bytes, models: Collection[str], waits: Patience) -> ChatRequest:
         ApiError: 400 or 404.
     """
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         text = f"We could not parse the JSON body of your request: {error}"
         raise ApiError(400, text, code="invalid_json") from error
+    if deeper_than(document, MOST_NESTING):
+        text = f"The body is nested deeper than {MOST_NESTING} arrays and objects."
+        raise ApiError(400, text, code="invalid_json")
     if not isinstance(document, dict):
         raise ApiError(400, "The body of your request must be a JSON object.", code="invalid_json")
     model, stream = document.get("model"), document.get("stream")
@@ -72,3 +76,8 @@ def parse(body: bytes, models: Collection[str], waits: Patience) -> ChatRequest:
         del document[contract.CHUNK_EXTENSION]
         body = json.dumps(document).encode()
     return ChatRequest(model, bool(stream), body, waits, work.expected(document))
+
+
+def _no_number(name: str) -> None:
+    """Python reads NaN and Infinity, which JSON does not have and other parsers refuse."""
+    raise ValueError(f"{name} is no JSON")

@@ -22,6 +22,7 @@ from inference_service.gateway.demand import DemandMeter
 from inference_service.gateway.discovery import Registry
 from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.fleet import Fleet
+from inference_service.gateway.http_edge import unambiguous
 from inference_service.gateway.idempotency import idempotency_guard, named_inside
 from inference_service.gateway.idempotency_store import IdempotencyStore
 from inference_service.gateway.idempotent_runs import Runs
@@ -95,7 +96,7 @@ def assemble(settings: GatewaySettings, http: aiohttp.ClientSession, clock: Call
     inside = create_app(settings, fleet, chat, metrics, clock, [named_inside])
     store = IdempotencyStore(s3_client(settings.region), settings.bucket) if settings.bucket else None
     runs = Runs(inside, store, settings, clock)
-    guards = [api_key_guard(keys, KeyLimits(settings.gateways, clock))]
+    guards = [unambiguous, api_key_guard(keys, KeyLimits(settings.gateways, clock))]
     guards += [idempotency_guard(runs, settings)] if settings.deduplication else []
     app = create_app(settings, fleet, chat, metrics, clock, guards)
     app.on_cleanup.append(runs.close)
