@@ -51,10 +51,11 @@ format: .venv/ready ## format the code and fix what ruff can fix
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-bench: .venv/ready cli bundle ## measure the speeds that this project promises
+bench: .venv/ready cli bundle ## measure the speeds that this project promises; PREFIX_TRACE=conversation_trace.jsonl.xz of Mooncake
 	.venv/bin/python tests/benchmarks/bench_gateway.py
 	.venv/bin/python tests/benchmarks/bench_stacks.py
 	.venv/bin/python tests/benchmarks/bench_path.py
+	.venv/bin/python tests/benchmarks/bench_prefixes.py $(PREFIX_TRACE)
 
 bench-scaling: .venv/ready ## every scaling policy on the traces of ../shared, into docs/benchmarks/scaling.md; half an hour
 	.venv/bin/python tests/benchmarks/bench_scaling.py
