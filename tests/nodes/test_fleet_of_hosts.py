@@ -6,8 +6,10 @@ nodes on the active version.
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -19,6 +21,7 @@ from localcloud.hosts.tools import missing_tools
 from localcloud.places import Places
 from tests.journeys.steady_load import SteadyLoad
 from tests.local_fleet import LocalFleet
+from tests.nodes.bundles import Bundle, changed_bundle
 from tests.nodes.host import CloudsHost, left
 from tests.nodes.test_first_boot_on_a_host import recap
 from tests.scratch_checkout import ROOT, eventually, scratch_checkout
@@ -29,6 +32,9 @@ soon = partial(eventually, seconds=180)
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1500)]
 
 TOOLS = ROOT / "build" / "ansible" / "bin"
+NEEDS_ANSIBLE = pytest.mark.skipif(
+    not TOOLS.is_dir(), reason="Ansible's own environment is not there; run: make build/ansible/ready"
+)
 UNIT = "etc/systemd/system/warmfleet-node.service"
 
 
@@ -83,9 +89,8 @@ def test_up_again_changes_nothing_and_asks_again(fleet: LocalFleet) -> None:
     assert "runs with instances as hosts, not processes; first: warmfleet down" in refused.stderr
 
 
+@NEEDS_ANSIBLE
 def test_playbooks_over_ssh_repair_one_host_and_change_nothing_the_second_time(fleet: LocalFleet) -> None:
-    if not TOOLS.is_dir():
-        pytest.skip("Ansible's own environment is not there; run: make build/ansible/ready")
     altered, *others = sorted(fleet.reports())
     unit = host(fleet, altered).container.root / UNIT
     right = unit.read_text()
@@ -114,12 +119,54 @@ def fleet_instances(fleet: LocalFleet) -> list[str]:
     return [each["InstanceId"] for reservation in found["Reservations"] for each in reservation["Instances"]]
 
 
-def site(fleet: LocalFleet) -> str:
-    """`site.yml` as an operator types it in a shell that did `warmfleet env`."""
-    line = 'eval "$(.venv/bin/warmfleet env)" && cd ansible && exec ansible-playbook site.yml'
+def site(fleet: LocalFleet, playbook: str = "site.yml", *options: str) -> str:
+    """A playbook as an operator types it in a shell that did `warmfleet env`."""
+    line = 'eval "$(.venv/bin/warmfleet env)" && cd ansible && exec ansible-playbook "$@"'
     environ = dict(fleet.checkout.environ) | {"ANSIBLE_NOCOLOR": "1", "HOME": str(fleet.folder), "LC_ALL": "C.UTF-8"}
     environ["PATH"] = f"{TOOLS}{os.pathsep}{environ['PATH']}"
-    return fleet.checkout.run("bash", "-euc", line, environ=environ, check=False, seconds=600).stdout  # four hosts
+    command = ["bash", "-euc", line, "bash", playbook, *options]
+    return fleet.checkout.run(*command, environ=environ, check=False, seconds=600).stdout  # four hosts
+
+
+def roll_out(fleet: LocalFleet, bundle: Bundle) -> str:
+    """rollout.yml with a service bundle, on all nodes; what it said, in one line."""
+    given = [f"rollout_service_version={bundle.version}", f"service_bundle_source={bundle.folder}", "ready_seconds=40"]
+    options = ["--limit", "role_node:localhost", *(word for each in given for word in ("-e", each))]
+    return " ".join(site(fleet, "rollout.yml", *options).split())
+
+
+def service_versions(fleet: LocalFleet) -> dict[str, str]:
+    """The service that each node runs."""
+    asked = ["systemctl", "show", "-p", "Environment", "warmfleet-*.service"]
+    said = {each: host(fleet, each).run(*asked) for each in fleet.reports()}
+    return {each: re.findall(r"releases/([0-9a-f]{64})-", text)[0] for each, text in said.items()}
+
+
+@NEEDS_ANSIBLE
+def test_a_service_that_does_not_start_is_taken_back_from_the_first_host_and_no_other_is_touched(
+    fleet: LocalFleet, tmp_path: Path
+) -> None:
+    broken = changed_bundle(fleet.checkout, tmp_path, "raise SystemExit('broken')")
+    before, versions = fleet.reports(), service_versions(fleet)
+    with SteadyLoad(fleet.url, fleet.model, fleet.key) as load:
+        said = roll_out(fleet, broken)
+        soon(lambda: fleet.all_serve(present(fleet)), "three warm nodes again")
+    (canary,) = [each for each in before if f"{each} cannot serve {broken.version}" in said]
+    assert "what was changed is back on" in said
+    assert load.failed == []
+    assert service_versions(fleet) == versions
+    assert untouched(fleet, before, but=canary)
+
+
+@NEEDS_ANSIBLE
+def test_a_new_service_reaches_every_node_in_waves_without_a_failed_request(fleet: LocalFleet, tmp_path: Path) -> None:
+    new = changed_bundle(fleet.checkout, tmp_path, "# another version")
+    with SteadyLoad(fleet.url, fleet.model, fleet.key) as load:
+        said = roll_out(fleet, new)
+        soon(lambda: fleet.all_serve(present(fleet)), "three warm nodes")
+    assert set(service_versions(fleet).values()) == {new.version}, said[-3000:]
+    assert load.failed == []
+    assert len(load.answers) > 0
 
 
 def test_a_rebooted_node_serves_again(fleet: LocalFleet) -> None:
