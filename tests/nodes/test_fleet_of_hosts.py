@@ -23,6 +23,7 @@ from tests.journeys.steady_load import SteadyLoad
 from tests.local_fleet import LocalFleet
 from tests.nodes.bundles import Bundle, changed_bundle
 from tests.nodes.host import CloudsHost, left
+from tests.nodes.images import build_and_promote, instances_of
 from tests.nodes.test_first_boot_on_a_host import recap
 from tests.scratch_checkout import ROOT, eventually, scratch_checkout
 
@@ -231,6 +232,27 @@ def test_a_spot_notice_drains_a_host_in_time_and_another_takes_its_place(fleet: 
     assert load.failed == []
     assert "warmfleet-node.service: Main process exited" not in said  # drained and stopped, not killed
     assert node not in fleet.reports()
+
+
+@pytest.mark.timeout(900)
+def test_an_image_is_built_and_promoted_and_every_node_is_rolled_onto_it_without_a_playbook(fleet: LocalFleet) -> None:
+    image = build_and_promote(fleet)
+    (listed,) = json.loads(fleet.checkout.warmfleet("image", "list", "--json").stdout)["images"]
+    assert (listed["image_id"], listed["state"], listed["promoted"]) == (image, "available", True)
+    fleet.checkout.warmfleet("up", "--json", seconds=600)
+
+    def rolled() -> bool:
+        made = {each["InstanceId"] for each in instances_of(fleet, image)}
+        return made == set(fleet.reports()) and fleet.all_serve(present(fleet))
+
+    soon(rolled, "three nodes of the image")
+    for node, report in fleet.reports().items():
+        console = (Places.of(fleet.checkout.root).instances / node / "stdout.log").read_text()
+        assert "PLAY [" not in console
+        assert report["warm_up_seconds"]["boot"] > 0
+    builders = [{"Name": "tag-key", "Values": [contract.TAG_IMAGE_BUILDER]}]
+    (builder,) = fleet.client("ec2").describe_instances(Filters=builders)["Reservations"]
+    assert builder["Instances"][0]["State"]["Name"] == "terminated"
 
 
 def test_down_leaves_nothing_of_hosts(fleet: LocalFleet) -> None:
