@@ -107,7 +107,8 @@ async def _answered(request: web.Request, handler: Handler, record: Record) -> w
         return await handler(request)
     except ApiError as error:
         # Of what a client got wrong, its words may be a part: they are in the answer, and in no log.
-        record.problem = error.message if error.status >= 500 else f"{error.code}: {error.param}"
+        told = error.code if error.code == "unknown_parameter" else f"{error.code}: {error.param}"
+        record.problem = error.message if error.status >= 500 else told
         return _response(error)
     except web.HTTPException as error:
         return _response(_refused_by_aiohttp(request, error))
