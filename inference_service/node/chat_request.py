@@ -41,6 +41,11 @@ def _anything(value: Any) -> bool:
     return True
 
 
+def _just(neutral: Any) -> Callable[[Any], bool]:
+    """Of the same type, too: to Python true is 1, and false is 0."""
+    return lambda value: type(value) is type(neutral) and value == neutral
+
+
 # Members of a request that shape the answer; everything else is in one of the two tables below, or unknown.
 SAMPLING = frozenset(["max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop"])
 PENALTIES = frozenset(["presence_penalty", "frequency_penalty"])
@@ -49,20 +54,20 @@ USED = SAMPLING | PENALTIES | {"model", "messages", "stream", "stream_options", 
 IGNORED = frozenset(["user", "metadata", "store", "safety_identifier", "prompt_cache_key", "service_tier"])
 # Refused, except with the value that asks for nothing.
 NEUTRAL: Mapping[str, Callable[[Any], bool]] = {
-    "n": lambda value: value == 1,
-    "tools": lambda value: value == [],
-    "tool_choice": lambda value: value == "none",
+    "n": _just(1),
+    "tools": _just([]),
+    "tool_choice": _just("none"),
     "parallel_tool_calls": _anything,
-    "functions": lambda value: value == [],
-    "function_call": lambda value: value == "none",
-    "logprobs": lambda value: value is False,
-    "top_logprobs": lambda value: value == 0,
-    "logit_bias": lambda value: value == {},
-    "modalities": lambda value: value == ["text"],
+    "functions": _just([]),
+    "function_call": _just("none"),
+    "logprobs": _just(False),
+    "top_logprobs": _just(0),
+    "logit_bias": _just({}),
+    "modalities": _just(["text"]),
     "audio": lambda value: False,
     "prediction": lambda value: False,
-    "reasoning_effort": lambda value: value == "none",
-    "verbosity": lambda value: value == "medium",
+    "reasoning_effort": _just("none"),
+    "verbosity": _just("medium"),
     "web_search_options": lambda value: False,
 }
 
@@ -137,7 +142,7 @@ def _messages(value: Any) -> tuple[Mapping[str, Any], ...]:
 def _message(message: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(message, dict) or message.get("role") not in ROLES:
         raise RequestError(f"{where}.role must be one of {', '.join(ROLES)}", param=f"{where}.role")
-    if message.get("tool_calls") or message.get("function_call"):
+    if message.get("tool_calls") not in (None, []) or message.get("function_call") is not None:
         raise RequestError(f"{where}: tool calls are not supported here", param=where, code="unsupported_parameter")
     role = "system" if message["role"] == "developer" else message["role"]
     return {"role": role, "content": _content(message.get("content"), f"{where}.content")}
@@ -198,7 +203,8 @@ def _schema(value: Any, supported: bool) -> Mapping[str, Any] | None:
     if not supported or kind not in ("json_schema", "json_object"):
         text = f"response_format of type {kind!r} is not supported by this model's engine"
         raise RequestError(text, param="response_format", code="unsupported_parameter")
-    schema = {"type": "object"} if kind == "json_object" else (value.get("json_schema") or {}).get("schema")
+    named = {"schema": {"type": "object"}} if kind == "json_object" else value.get("json_schema")
+    schema = named.get("schema") if isinstance(named, dict) else None
     if not isinstance(schema, dict):
         raise RequestError("response_format.json_schema.schema must be an object", param="response_format")
     return schema

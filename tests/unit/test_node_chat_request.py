@@ -44,7 +44,8 @@ UNSUPPORTED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), UNSUPPORTED.items())
+# To Python true is 1, and false is 0.
+@pytest.mark.parametrize(("name", "value"), [*UNSUPPORTED.items(), ("n", True), ("top_logprobs", False)])
 def test_what_no_engine_does_yet_is_refused_by_name(name: str, value: Any):
     with pytest.raises(RequestError) as refused:
         parse(ASK | {name: value}, json_schema=True)
@@ -89,6 +90,7 @@ def test_values_that_ask_for_nothing_pass(neutral: dict[str, Any]):
         ({"stream": "yes"}, "stream"),
         ({"stream_options": []}, "stream_options"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),
+        ({"response_format": {"type": "json_schema", "json_schema": ["schema"]}}, "response_format"),
         ({"response_format": {"type": "grammar"}}, "response_format"),
         ({"max_tokenz": 5}, "max_tokenz"),
     ],
