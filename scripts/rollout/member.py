@@ -7,7 +7,8 @@ from typing import Any
 from inference_service import contract
 from inference_service.artifacts import VersionRef, place
 
-MEASURED = tuple(phase for phase in contract.WARM_UP_PHASES if phase != contract.PHASE_LAUNCH)
+NOT_REPEATED = (contract.PHASE_LAUNCH, contract.PHASE_BOOT)  # another model version needs neither
+MEASURED = tuple(phase for phase in contract.WARM_UP_PHASES if phase not in NOT_REPEATED)
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Member:
     answered: int = 0
     failed: int = 0
     process: int | None = None
-    warm_up_seconds: float | None = None  # without its launch
+    warm_up_seconds: float | None = None  # without its launch and boot
 
     @property
     def place(self) -> int:

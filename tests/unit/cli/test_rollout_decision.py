@@ -153,7 +153,7 @@ def test_a_run_that_finds_a_wave_half_way_goes_on_from_there() -> None:
 
 
 def test_a_gateways_description_becomes_members_in_the_order_of_their_places() -> None:
-    phases = {"launch": 99.0, "download": 1.0, "verify": 2.0, "load": 3.0, "probe": 0.5}
+    phases = {"launch": 99.0, "boot": 9.0, "download": 1.0, "verify": 2.0, "load": 3.0, "probe": 0.5}
     report = {"state": "ready", "version": "v1", "slots": 3, "in_flight": 1, "warm_up_seconds": phases, "pid": 7}
     described = [
         {"instance_id": f"i-{number}", "model": "tiny", "in_flight": 2, "report": report, "error": None}
