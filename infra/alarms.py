@@ -57,9 +57,9 @@ class FleetNames:
 def of_fleet(fleet: FleetNames, warm_up_budget_seconds: int) -> list[Alarm]:
     """The alarms of one model. `warm_up_budget_seconds` is the longest that a node may take to become warm."""
     both = {"s": fleet.spot_group, "o": fleet.on_demand_group}
-    wanted = [_of_group(f"d{key}", contract.METRIC_GROUP_DESIRED, group) for key, group in both.items()]
-    ready = [_of_group(f"r{key}", contract.METRIC_GROUP_IN_SERVICE, group) for key, group in both.items()]
-    pending = [_of_group(f"p{key}", contract.METRIC_GROUP_PENDING, group, "Minimum") for key, group in both.items()]
+    wanted = [of_group(f"d{key}", contract.METRIC_GROUP_DESIRED, group) for key, group in both.items()]
+    ready = [of_group(f"r{key}", contract.METRIC_GROUP_IN_SERVICE, group) for key, group in both.items()]
+    pending = [of_group(f"p{key}", contract.METRIC_GROUP_PENDING, group, "Minimum") for key, group in both.items()]
     return [
         Alarm(
             f"{fleet.model}-no-ready-node",
@@ -102,17 +102,12 @@ def of_fleet(fleet: FleetNames, warm_up_budget_seconds: int) -> list[Alarm]:
 
 def of_planner(environment: str, model: str) -> list[Alarm]:
     """The alarms of a model whose fleet the planner sizes. Its figures are its own: no plan, no figure."""
-    dimensions = {contract.DIMENSION_ENVIRONMENT: environment, contract.DIMENSION_MODEL: model}
-
-    def own(name: str) -> Metric:
-        return Metric("n", contract.NAMESPACE_WARMFLEET, name, dimensions, "Sum")
-
     return [
         Alarm(
             f"{model}-planner-silent",
             f"Nobody has planned the fleet for {SILENT_MINUTES} minutes; it keeps its size. The planner's log group "
             "says why.",
-            (own(contract.METRIC_PLANS),),
+            (own("n", contract.METRIC_PLANS, environment, model),),
             "IF(FILL(n,0) < 1, 1, 0)",
             MINUTE,
             SILENT_MINUTES,
@@ -121,7 +116,7 @@ def of_planner(environment: str, model: str) -> list[Alarm]:
         Alarm(
             f"{model}-planner-refuses",
             "The planner would buy more, and may not: `warmfleet scaling explain` says which brake holds it.",
-            (own(contract.METRIC_REFUSALS),),
+            (own("n", contract.METRIC_REFUSALS, environment, model),),
             "FILL(n,0)",
             MINUTE,
             3,
@@ -178,9 +173,9 @@ def _launching_suspended(model: str, market: str, group: Text) -> Alarm:
         "For 24 hours nodes were wanted and none came: AWS has probably suspended the launches. Mend the cause, "
         "then `aws autoscaling resume-processes`.",
         (
-            _of_group("d", contract.METRIC_GROUP_DESIRED, group, "Minimum"),
-            _of_group("r", contract.METRIC_GROUP_IN_SERVICE, group),
-            _of_group("p", contract.METRIC_GROUP_PENDING, group),
+            of_group("d", contract.METRIC_GROUP_DESIRED, group, "Minimum"),
+            of_group("r", contract.METRIC_GROUP_IN_SERVICE, group),
+            of_group("p", contract.METRIC_GROUP_PENDING, group),
         ),
         "IF(FILL(d,0) > 0 AND FILL(r,0)+FILL(p,0) < 1, 1, 0)",
         HOUR,
@@ -188,8 +183,15 @@ def _launching_suspended(model: str, market: str, group: Text) -> Alarm:
     )
 
 
-def _of_group(id_: str, metric: str, group: Text, statistic: str = "Maximum") -> Metric:
+def of_group(id_: str, metric: str, group: Text, statistic: str = "Maximum") -> Metric:
+    """A metric that AWS publishes of a group."""
     return Metric(id_, contract.NAMESPACE_GROUPS, metric, {contract.DIMENSION_GROUP: group}, statistic)
+
+
+def own(id_: str, metric: str, environment: str, model: str) -> Metric:
+    """A metric that gateways or the planner publish."""
+    dimensions = {contract.DIMENSION_ENVIRONMENT: environment, contract.DIMENSION_MODEL: model}
+    return Metric(id_, contract.NAMESPACE_WARMFLEET, metric, dimensions, "Sum")
 
 
 def _of_queue(id_: str, queue: Text) -> Metric:

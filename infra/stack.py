@@ -19,6 +19,7 @@ from infra.components.log_group import LogGroup
 from infra.components.node_role import NodeRole, NodeRoleArgs
 from infra.components.observability import Observability, ObservabilityArgs
 from infra.components.planner import Planner, PlannerArgs, package_digest
+from infra.components.safety_net import SafetyNet, SafetyNetArgs
 from infra.components.secret_parameter import SecretParameter, SecretParameterArgs
 from infra.components.service_bundle import bundle_version
 from infra.components.work_queue import WorkQueue, WorkQueueArgs
@@ -27,6 +28,7 @@ from infra.hourly_cost import estimate
 from infra.order import GATEWAY_VOLUME_GIB, order
 from infra.planned_fleets import planned_fleet
 from infra.planner.fleet import as_variable
+from infra.safety_net import missing_spot, waiting_work
 from infra.settings import Model, StackSettings
 from infra.user_data import Boot, render
 from infra.variables import Places, balancer_idle_seconds, gateway_variables, node_variables
@@ -70,6 +72,7 @@ class _Stack:
         topic = self._topic()
         if self.settings.planner:
             self._planner(fleets, interruptions)
+            self._safety_nets(fleets, topic)
         watched = self._watch(gateways, fleets, interruptions, topic)
         return {
             contract.OUTPUT_REGION: self.settings.region,
@@ -194,6 +197,20 @@ class _Stack:
             key_arn=base.key_arn,
         )
         return Planner("planner", args, self.opts)
+
+    def _safety_nets(self, fleets: dict[str, GpuFleet], topic: AlarmTopic) -> None:
+        """For when the planner is dead."""
+        environment = self.settings.environment
+        for model in self.settings.models:
+            fleet = fleets[model.name]
+            args = SafetyNetArgs(
+                spot_group=fleet.spot_group.name,
+                on_demand_group=fleet.on_demand_group.name,
+                waiting=waiting_work(fleet.names(), environment, model.replica_tokens_per_second),
+                missing=missing_spot(fleet.names(), environment, model.on_demand_base_nodes),
+                topic_arn=topic.arn,
+            )
+            SafetyNet(f"{model.name}-net", args, self.opts)
 
     def _topic(self) -> AlarmTopic:
         base, settings = self.base, self.settings

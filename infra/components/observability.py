@@ -29,7 +29,7 @@ class Observability(pulumi.ComponentResource):
         super().__init__("warmfleet:observability:Observability", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         for alarm in args.alarms:
-            self._alarm(alarm, args.topic_arn)
+            metric_alarm(alarm, [args.topic_arn], [args.topic_arn], self._child)
         dashboard = aws.cloudwatch.Dashboard(
             name,
             dashboard_name=f"warmfleet-{pulumi.get_stack()}",  # the one place where the provider makes no name
@@ -39,23 +39,30 @@ class Observability(pulumi.ComponentResource):
         self.dashboard_name = dashboard.dashboard_name
         self.register_outputs({"dashboardName": self.dashboard_name})
 
-    def _alarm(self, alarm: Alarm, topic: pulumi.Output[str]) -> None:
-        aws.cloudwatch.MetricAlarm(
-            alarm.name,
-            alarm_description=alarm.description,
-            comparison_operator="GreaterThanThreshold",
-            threshold=alarm.above,
-            evaluation_periods=alarm.times,
-            datapoints_to_alarm=alarm.times,
-            treat_missing_data="breaching" if alarm.missing_is_bad else "notBreaching",
-            metric_queries=[
-                {"id": "e", "expression": alarm.expression, "label": alarm.name, "return_data": True},
-                *(_query(metric, alarm.period_seconds) for metric in alarm.metrics),
-            ],
-            alarm_actions=[topic],
-            ok_actions=[topic],
-            opts=self._child,
-        )
+
+def metric_alarm(
+    alarm: Alarm,
+    actions: Sequence[pulumi.Input[str]],
+    ok_actions: Sequence[pulumi.Input[str]],
+    opts: pulumi.ResourceOptions,
+) -> aws.cloudwatch.MetricAlarm:
+    """One alarm; `actions` are the ARNs of topics and scaling policies."""
+    return aws.cloudwatch.MetricAlarm(
+        alarm.name,
+        alarm_description=alarm.description,
+        comparison_operator="GreaterThanThreshold",
+        threshold=alarm.above,
+        evaluation_periods=alarm.times,
+        datapoints_to_alarm=alarm.times,
+        treat_missing_data="breaching" if alarm.missing_is_bad else "notBreaching",
+        metric_queries=[
+            {"id": "e", "expression": alarm.expression, "label": alarm.name, "return_data": True},
+            *(_query(metric, alarm.period_seconds) for metric in alarm.metrics),
+        ],
+        alarm_actions=actions,
+        ok_actions=ok_actions,
+        opts=opts,
+    )
 
 
 def _query(metric: Metric, period_seconds: int) -> MetricAlarmMetricQueryArgsDict:

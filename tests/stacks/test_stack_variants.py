@@ -187,6 +187,26 @@ def test_the_planner_is_told_of_every_fleet_and_may_size_their_groups_alone(aws:
     assert findings(every_rule(), declared) == []
 
 
+def test_a_planner_that_dies_leaves_a_net_that_scales_out(aws: LocalAws, with_planner: Path) -> None:
+    built = run(aws, stack_settings(LOCAL, planner="true", models=json.dumps(TWO)), with_planner)
+    groups = {each["AutoScalingGroupName"]: name for name, each in built.groups().items()}
+    policies = aws.client("autoscaling").describe_policies()["ScalingPolicies"]
+    found = {each["PolicyARN"]: groups[each["AutoScalingGroupName"]] for each in policies}
+    assert sorted(found.values()) == ["large-on-demand", "large-spot", "small-on-demand", "small-spot"]
+    for each in policies:
+        assert (each["PolicyType"], each["AdjustmentType"]) == ("StepScaling", "ChangeInCapacity")
+        assert min(step["ScalingAdjustment"] for step in each["StepAdjustments"]) > 0
+    called: dict[str, list[str]] = {}
+    for alarm in aws.client("cloudwatch").describe_alarms()["MetricAlarms"]:
+        calls = [found[action] for action in alarm["AlarmActions"] if action in found]
+        called |= {alarm["AlarmName"].rpartition("-")[0]: calls} if calls else {}
+    assert called == {
+        f"{model}-net-{what}": [f"{model}-{market}"]
+        for model in ("small", "large")
+        for what, market in (("waiting-work", "spot"), ("missing-spot", "on-demand"))
+    }
+
+
 def test_without_its_package_a_stack_with_a_planner_is_not_begun(aws: LocalAws, bundle: Path) -> None:
     with pytest.raises(BundleMissingError, match="planner's package is not built"):
         run(aws, stack_settings(LOCAL, planner="true"), bundle)

@@ -3,6 +3,7 @@
 from localcloud.provider.handlers import (
     autoscaling_group,
     autoscaling_hook,
+    autoscaling_policy,
     budgets,
     cloudwatch,
     ec2_default_group,
@@ -59,6 +60,7 @@ ALL: tuple[type[Handler], ...] = (
     iam.InstanceProfile,
     autoscaling_group.Group,
     autoscaling_hook.LifecycleHook,
+    autoscaling_policy.Policy,
     elb_load_balancer.LoadBalancer,
     elb_target_group.TargetGroup,
     elb_listener.Listener,

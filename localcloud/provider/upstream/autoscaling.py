@@ -1,8 +1,9 @@
-"""Auto Scaling groups and lifecycle hooks. The provider looks at no size of a group, nor at its spot strategy."""
+"""Auto Scaling groups, hooks and policies. The provider looks at no size of a group, nor at its spot strategy."""
 
 from localcloud.provider.upstream.checks import Check, Conflict, ExactlyOne, Value
 from localcloud.provider.upstream.forms import (
     DURATION,
+    NUMBER_TEXT,
     WHOLE_NUMBER_TEXT,
     at_least,
     between,
@@ -55,7 +56,14 @@ HOOK: tuple[Check, ...] = (
         one_of("autoscaling:EC2_INSTANCE_LAUNCHING", "autoscaling:EC2_INSTANCE_TERMINATING"),
     ),
 )
+# The provider looks neither at the type of an adjustment nor at how metrics are aggregated.
+POLICY: tuple[Check, ...] = (
+    Value("policyType", one_of("SimpleScaling", "StepScaling", "TargetTrackingScaling", "PredictiveScaling")),
+    Value("stepAdjustments.metricIntervalLowerBound", NUMBER_TEXT),
+    Value("stepAdjustments.metricIntervalUpperBound", NUMBER_TEXT),
+)
 TABLE = {
     "aws:autoscaling/group:Group": ("autoscaling/group.go", GROUP),
     "aws:autoscaling/lifecycleHook:LifecycleHook": ("autoscaling/lifecycle_hook.go", HOOK),
+    "aws:autoscaling/policy:Policy": ("autoscaling/policy.go", POLICY),
 }

@@ -183,6 +183,7 @@ BOOLEAN_TEXT = matching(
     "(1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)?", "the text true or false", ("true", "false", ""), ("yes",)
 )
 WHOLE_NUMBER_TEXT = matching(r"\d*", "a whole number as text, 0 or more", ("0", "300", ""), ("-1", "soon"))
+NUMBER_TEXT = matching(r"-?\d+(\.\d+)?|", "a number as text", ("0", "-2.5", "10", ""), ("soon", "1,5"))
 DURATION = matching(
     r"0|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+", "a duration such as 10m or 1h30m", ("0", "10m", "1h30m"), ("10", "-1m")
 )

@@ -1,4 +1,4 @@
-"""Cases of Auto Scaling: groups and their hooks."""
+"""Cases of Auto Scaling: groups, their hooks and policies."""
 
 from localcloud.provider.values import Properties
 from tests.aws.provider.case import GONE, Case, fixed
@@ -49,5 +49,17 @@ CASES: dict[str, Case] = {
             "defaultResult": "ABANDON",
         },
         fixed(heartbeatTimeout=900, defaultResult="CONTINUE"),
+    ),
+    "aws:autoscaling/policy:Policy": Case(
+        lambda world: {
+            "autoscalingGroupName": world.group(),
+            "policyType": "StepScaling",
+            "adjustmentType": "ChangeInCapacity",
+            "stepAdjustments": [
+                {"metricIntervalLowerBound": "0", "metricIntervalUpperBound": "2.5", "scalingAdjustment": 1},
+                {"metricIntervalLowerBound": "2.5", "scalingAdjustment": 2},
+            ],
+        },
+        fixed(stepAdjustments=[{"metricIntervalLowerBound": "0", "scalingAdjustment": 3}]),
     ),
 }
