@@ -12,7 +12,9 @@ from aiohttp.typedefs import Handler, Middleware
 from inference_service import contract
 from inference_service.gateway import patience
 from inference_service.gateway.errors import ApiError
-from inference_service.gateway.idempotent_runs import Run, Runs, other_body
+from inference_service.gateway.idempotency_lease import other_body
+from inference_service.gateway.idempotent_run import Run
+from inference_service.gateway.idempotent_runs import Runs
 from inference_service.gateway.request_record import RECORD, Record
 from inference_service.gateway.settings import GatewaySettings
 

@@ -1,0 +1,131 @@
+"""Who makes the answer under an Idempotency-Key: one gateway at a time, by a lease in S3 that it renews (ADR 10)."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable
+
+import structlog
+
+from inference_service import contract
+from inference_service.gateway.errors import ApiError
+from inference_service.gateway.idempotency_store import DONE, FREE, RUNNING, IdempotencyStore, Kept, StoreError
+from inference_service.gateway.idempotent_run import Run
+
+LOOKS = 12  # at another gateway's lease, before it counts as lost
+RENEWALS = 3
+
+
+class Leases:
+    """Those of one gateway. Without a store each answer is this gateway's alone."""
+
+    def __init__(self, store: IdempotencyStore | None, lease_seconds: float, clock: Callable[[], float]) -> None:
+        self._store, self._seconds, self._clock = store, lease_seconds, clock
+        self._owner = secrets.token_hex(8)
+
+    async def claim(self, run: Run, wait: float) -> bool:
+        """Whether this gateway is to make the answer; else the run has another one's.
+
+        Raises:
+            ApiError: another body, or another gateway is at it still.
+        """
+        if self._store is None:
+            return True
+        try:
+            return await self._wait_for_turn(run, wait)
+        except StoreError as error:
+            structlog.get_logger().warning("an Idempotency-Key holds for this gateway alone", error=str(error))
+            return True
+
+    async def _wait_for_turn(self, run: Run, wait: float) -> bool:
+        until, seen, seen_at = self._clock() + wait, None, self._clock()
+        lease = Kept(RUNNING, run.fingerprint, self._owner)
+        run.etag = await self._write(run, lease, None)
+        while run.etag is None:
+            kept, etag = await self._read(run) or (None, None)
+            if kept and kept.state != FREE:
+                _refuse_other_body(kept.fingerprint, run)
+                if kept.state == DONE:
+                    run.replay(kept.headers, kept.body)
+                    return False
+                if etag != seen:
+                    seen, seen_at = etag, self._clock()
+                if self._clock() - seen_at < self._seconds:
+                    if self._clock() >= until:
+                        raise _in_flight()
+                    await asyncio.sleep(self._seconds / LOOKS)
+                    continue
+            run.etag = await self._write(run, lease, etag)
+        return True
+
+    async def renew(self, run: Run, making: "asyncio.Task[None]") -> None:
+        """Keep the lease; who loses it to another gateway stops."""
+        beat = 0
+        while True:
+            await asyncio.sleep(self._seconds / RENEWALS)
+            beat += 1
+            lease = Kept(RUNNING, run.fingerprint, self._owner, beat)
+            async with run.writing:
+                with contextlib.suppress(StoreError):  # the end of the answer tells whether the lease was lost
+                    run.etag = await self._write_over(run, lease)
+            if run.etag is None:
+                making.cancel()
+                return
+
+    async def _write_over(self, run: Run, kept: Kept) -> str | None:
+        """Write over what this gateway wrote last, also when S3 did so without saying it; None: it is another's now."""
+        etag = await self._write(run, kept, run.etag)
+        if etag is None and (found := await self._read(run)):
+            there, over = found
+            if (there.state, there.owner) == (RUNNING, self._owner):
+                etag = await self._write(run, kept, over)
+        return etag
+
+    async def _write(self, run: Run, kept: Kept, over: str | None) -> str | None:
+        assert self._store is not None
+        return await asyncio.to_thread(self._store.write, run.identity, kept, over)
+
+    async def _read(self, run: Run) -> tuple[Kept, str] | None:
+        assert self._store is not None
+        return await asyncio.to_thread(self._store.read, run.identity)
+
+    async def keep(self, run: Run) -> None:
+        """What has been answered, in place of the lease.
+
+        Raises:
+            ApiError: another gateway took this one for dead: its answer counts.
+        """
+        kept = Kept(DONE, run.fingerprint, headers=run.headers, body=bytes(run.body))
+        try:
+            written = await self._write_over(run, kept)
+        except StoreError as error:
+            structlog.get_logger().warning("an answer could not be kept for its Idempotency-Key", error=str(error))
+            return
+        run.etag = None
+        if written is None:
+            raise _in_flight()
+
+    async def release(self, run: Run) -> None:
+        """The next request with the key begins anew, and need not wait for the lease's end."""
+        try:
+            given_back = await self._write_over(run, Kept(FREE, run.fingerprint))
+            reason = None if given_back else "another gateway has it"
+        except StoreError as error:
+            reason = str(error)
+        if reason:
+            structlog.get_logger().info("the lease of an answer was not given back", reason=reason)
+
+
+def _refuse_other_body(fingerprint: str, run: Run) -> None:
+    if fingerprint != run.fingerprint:
+        raise other_body()
+
+
+def other_body() -> ApiError:
+    text = "This Idempotency-Key was used with another request; take a new key for each new request."
+    return ApiError(422, text, code="idempotency_key_reused", param=contract.HEADER_IDEMPOTENCY_KEY)
+
+
+def _in_flight() -> ApiError:
+    text = "Another gateway is still answering the request with this Idempotency-Key; ask again with it."
+    return ApiError(409, text, code="idempotency_key_in_use", retry_after=2)
