@@ -15,7 +15,7 @@ down: .venv/ready ## remove every process, file and cloud resource that `make up
 	.venv/bin/warmfleet down
 
 test: .venv/ready cli bundle build/ansible/ready ## unit, stack, aws and contract tests, and the journey through `make up`
-	.venv/bin/pytest -m "not failures and not cloud and not audit and not nodes"
+	.venv/bin/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not failures and not cloud and not audit and not nodes"
 
 test-failures: .venv/ready cli bundle ## drive `make up` into trouble: altered weights, occupied ports, killed clouds, Ctrl-C
 	.venv/bin/pytest -m failures

@@ -2,7 +2,7 @@
 
 import pulumi
 
-from infra import settings, stack
+from infra import configuration, stack
 
-for name, value in stack.build(settings.read()).items():
+for name, value in stack.build(configuration.read()).items():
     pulumi.export(name, value)

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from infra.components.egress import INTERFACE_ENDPOINTS, NAT_PER_ZONE, SERVICES
 from infra.hourly_cost import Nodes, Order
+from infra.ways_out import INTERFACE_ENDPOINTS, NAT_PER_ZONE, SERVICES
 
 if TYPE_CHECKING:
     from infra.settings import Model, StackSettings

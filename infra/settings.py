@@ -1,10 +1,9 @@
-"""The stack's settings: read once from Pulumi.<stack>.yaml, checked all at once, then frozen."""
+"""The settings of Pulumi.<stack>.yaml: read once (infra/configuration.py), checked all at once, then frozen."""
 
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import pulumi
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,8 +25,8 @@ GATEWAY_PORT = 8080  # of a gateway whose load balancer listens below that
 HTTP, HTTPS = 80, 443
 
 
-class SettingsError(pulumi.RunError):
-    """Everything that is wrong with a stack file, at once. Pulumi prints it without a traceback."""
+class SettingsError(Exception):
+    """Everything that is wrong with a stack file, at once."""
 
 
 InstanceType = Annotated[str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$"), AfterValidator(rules.x86_64)]
@@ -213,11 +212,6 @@ class StackSettings(_Frozen):
     def gateway_instance_port(self) -> int:
         """The port of the gateways themselves: the load balancer's, where they may have it."""
         return self.listener_port if self.listener_port >= LEAST_UNPRIVILEGED_PORT else GATEWAY_PORT
-
-
-def read() -> StackSettings:
-    """The settings of the stack that Pulumi runs. Raises SettingsError."""
-    return parse(pulumi.runtime.config.CONFIG.get(), pulumi.get_stack())
 
 
 def parse(config: Mapping[str, str], stack: str) -> StackSettings:

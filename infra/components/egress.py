@@ -7,14 +7,9 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import firewall
+from infra.ways_out import INTERFACE_ENDPOINTS, NAT_PER_ZONE, SERVICES
 
 ANYWHERE = "0.0.0.0/0"
-INTERFACE_ENDPOINTS = "interface_endpoints"
-NAT_PER_ZONE = "nat_per_zone"
-
-# What gateways, nodes and the SSM agent call. S3 has a gateway endpoint.
-# https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
-SERVICES = ("autoscaling", "ec2", "ec2messages", "kms", "logs", "monitoring", "sqs", "ssm", "ssmmessages", "sts")
 
 
 @dataclass(frozen=True)

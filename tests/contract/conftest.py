@@ -258,7 +258,7 @@ class ServiceProcess:
         return self.process.wait(DEADLINE_SECONDS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def moto_url() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -275,7 +275,7 @@ def fleet(moto_url: str, tmp_path: Path) -> Iterator[Fleet]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_fleet(moto_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """One fleet for tests that leave it as it is; see `shared_node`."""
     with running_fleet(moto_url, tmp_path_factory.mktemp("fleet")) as made:
@@ -283,13 +283,13 @@ def shared_fleet(moto_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_node(shared_fleet: Fleet) -> "ServiceProcess":
     """The node of `shared_fleet`: 50 tokens a second. Start no other there: some tests count its tokens."""
     return shared_fleet.launch(WARMFLEET_STUB_TOKEN_SECONDS="0.02", WARMFLEET_SLOTS="16")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_gateway(shared_fleet: Fleet, shared_node: "ServiceProcess") -> "ServiceProcess":
     return shared_fleet.gateway()
 

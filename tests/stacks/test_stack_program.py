@@ -85,7 +85,7 @@ def test_everything_that_takes_tags_carries_the_environment(local: Built) -> Non
 
 def test_the_entry_point_only_reads_builds_and_exports(monkeypatch: pytest.MonkeyPatch) -> None:
     exported: dict[str, object] = {}
-    monkeypatch.setattr("infra.settings.read", lambda: "settings")
+    monkeypatch.setattr("infra.configuration.read", lambda: "settings")
     monkeypatch.setattr("infra.stack.build", lambda given: {"region": given})
     monkeypatch.setattr("pulumi.export", exported.__setitem__)
     runpy.run_path(str(ROOT / "infra" / "__main__.py"))

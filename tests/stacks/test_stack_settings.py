@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
 import pytest
 
+from infra import configuration
 from infra.settings import SettingsError, StackSettings, parse
 from tests.stacks.program import ROOT, config_of, project, stack_settings
 
@@ -37,8 +39,11 @@ def test_three_mistakes_are_one_message_with_value_limit_and_file() -> None:
     ]
 
 
-def test_pulumi_shows_the_message_without_a_traceback() -> None:
-    assert issubclass(SettingsError, pulumi.RunError)
+def test_pulumi_shows_the_message_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pulumi.runtime.config.CONFIG", SimpleNamespace(get=lambda: config(gateway_port=99999)))
+    monkeypatch.setattr("pulumi.get_stack", lambda: "dev")
+    with pytest.raises(pulumi.RunError, match="gateway_port is '99999'; must be at most 65535"):
+        configuration.read()
 
 
 @pytest.mark.parametrize(

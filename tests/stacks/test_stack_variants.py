@@ -8,13 +8,13 @@ import pulumi
 import pytest
 
 from inference_service import contract
-from infra.components.egress import SERVICES
 from infra.components.existing_network import NetworkError
 from infra.components.service_bundle import BundleMissingError
 from infra.planner.fleet import from_variable
 from infra.policies.resource import Resource, plain
 from infra.policies.rule import findings
 from infra.policies.rules import every_rule
+from infra.ways_out import SERVICES
 from localcloud.aws.images import DEEP_LEARNING, UBUNTU
 from localcloud.aws.in_process import LocalAws
 from scripts import planner_zip

@@ -1,6 +1,8 @@
 """`warmfleet up` refuses a stack file with mistakes before it makes anything, and names all of them."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,10 @@ def test_a_stack_file_that_is_gone_is_named_with_its_path(root: Path) -> None:
 def test_an_empty_stack_file_lacks_what_has_no_default(root: Path) -> None:
     needed = ("aws:region", "aws:allowedAccountIds", "models")
     assert refusal(root, "").splitlines()[1:] == [f"  {each} is missing; give it" for each in needed]
+
+
+def test_commands_that_read_a_stack_file_do_not_load_pulumi() -> None:
+    """It takes longer to load than most commands run."""
+    code = "import sys, scripts.stack_target; print([name for name in sys.modules if name.startswith('pulumi')])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
