@@ -56,6 +56,7 @@ VAR_MODELS = "WARMFLEET_MODELS"  # comma-separated names
 VAR_API_KEYS_PARAMETER = "WARMFLEET_API_KEYS_PARAMETER"  # name of an SSM SecureString, never its value
 VAR_API_KEYS_POLL_SECONDS = "WARMFLEET_API_KEYS_POLL_SECONDS"
 VAR_SLO_WAIT_SECONDS = "WARMFLEET_SLO_WAIT_SECONDS"  # JSON: by model, the wait for an answer's begin that is promised
+VAR_FIGURES_SECONDS = "WARMFLEET_FIGURES_SECONDS"  # between two reports of what is asked; CloudWatch's minute
 VAR_GATEWAYS = "WARMFLEET_GATEWAYS"  # how many there are: each allows its share of a key's limits
 VAR_GATEWAY_PORT = "WARMFLEET_GATEWAY_PORT"
 VAR_DISCOVERY_POLL_SECONDS = "WARMFLEET_DISCOVERY_POLL_SECONDS"
@@ -67,6 +68,7 @@ VAR_IDLE_CONNECTION_SECONDS = "WARMFLEET_IDLE_CONNECTION_SECONDS"  # longer than
 # The planner alone (a Lambda function, no instance).
 VAR_FLEETS = "WARMFLEET_FLEETS"  # JSON: see infra/planner/fleet.py
 VAR_INTERRUPTIONS_QUEUE_URL = "WARMFLEET_INTERRUPTIONS_QUEUE_URL"
+VAR_GATEWAY_GROUP = "WARMFLEET_GATEWAY_GROUP"  # the gateways in service are those that have to report
 # Given by whatever starts the process (systemd on AWS, the local cloud's supervisor), not by user data.
 VAR_BIND_ADDRESS = "WARMFLEET_BIND_ADDRESS"  # default 127.0.0.1
 VAR_DATA_DIR = "WARMFLEET_DATA_DIR"  # default /var/lib/warmfleet

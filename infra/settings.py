@@ -56,6 +56,10 @@ class Polls(_Frozen):
     metadata: Poll = Field(default=2.0, description="A node's looks for a spot notice. AWS advises at most 5.")
     discovery: Poll = Field(default=15.0, description="A gateway's questions to EC2 for nodes. EC2 throttles.")
     readiness: Poll = Field(default=1.0, description="A gateway's questions to each node whether it is ready.")
+    figures: Poll = Field(
+        default=60.0,
+        description="A gateway's reports to CloudWatch of what is asked; the planner wants one a minute from each.",
+    )
 
 
 class Model(_Frozen):

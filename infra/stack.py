@@ -71,7 +71,7 @@ class _Stack:
         interruptions = Interruptions("interruptions", InterruptionsArgs(base.key_arn), self.opts)
         topic = self._topic()
         if self.settings.planner:
-            self._planner(fleets, interruptions)
+            self._planner(fleets, gateways, interruptions)
             self._safety_nets(fleets, topic)
         watched = self._watch(gateways, fleets, interruptions, topic)
         return {
@@ -179,7 +179,7 @@ class _Stack:
         )
         return GpuFleet(name, args, self.opts)
 
-    def _planner(self, fleets: dict[str, GpuFleet], interruptions: Interruptions) -> Planner:
+    def _planner(self, fleets: dict[str, GpuFleet], gateways: GatewayTier, interruptions: Interruptions) -> Planner:
         base = self.base
         logs = LogGroup("planner", self.settings.log_retention_days, base.key_arn, self.opts)
         told = [planned_fleet(model, fleets[model.name], self.settings) for model in self.settings.models]
@@ -190,6 +190,7 @@ class _Stack:
             bucket_arn=base.bucket.arn,
             fleets=pulumi.Output.all(*told).apply(as_variable),
             group_arns=[group.arn for fleet in fleets.values() for group in fleet.groups()],
+            gateway_group=gateways.group.name,
             interruptions_url=interruptions.url,
             interruptions_arn=interruptions.arn,
             log_group_name=logs.name,

@@ -68,6 +68,7 @@ def gateway_variables(settings: StackSettings, places: Places, service_version: 
         contract.VAR_GATEWAY_PORT: str(settings.gateway_instance_port),
         contract.VAR_DISCOVERY_POLL_SECONDS: f"{settings.poll_seconds.discovery:g}",
         contract.VAR_READINESS_POLL_SECONDS: f"{settings.poll_seconds.readiness:g}",
+        contract.VAR_FIGURES_SECONDS: f"{settings.poll_seconds.figures:g}",
         contract.VAR_LONGEST_WAIT_SECONDS: str(settings.longest_wait_seconds),
         contract.VAR_DRAIN_SECONDS: str(settings.gateway_drain_seconds),
         contract.VAR_IDLE_CONNECTION_SECONDS: str(idle),

@@ -5,8 +5,9 @@ how many requests waited longer for their answer's begin than is promised, or we
 """
 
 import asyncio
+import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,8 +15,6 @@ from typing import Any
 import structlog
 
 from inference_service import contract
-
-PUBLISH_SECONDS = 60.0  # CloudWatch keeps standard metrics by the minute
 
 
 @dataclass
@@ -82,11 +81,23 @@ def figures(environment: str, demand: Mapping[str, Demand]) -> list[dict[str, An
     return found
 
 
-async def publish(meter: DemandMeter, cloudwatch: Any, environment: str, seconds: float = PUBLISH_SECONDS) -> None:
+def seconds_until_report(now: float, period: float) -> float:
+    """Until the middle of a clock's period: at least half a period, so that a timer that rings early reports once.
+
+    In the middle, because CloudWatch counts a figure to the minute in which it comes: at the edges one minute would
+    get two of a gateway's, the next one none, and whoever counts who reports would miss a gateway that is there.
+    """
+    left = period - (now - period / 2) % period
+    return left if left >= period / 2 else left + period
+
+
+async def publish(
+    meter: DemandMeter, cloudwatch: Any, environment: str, seconds: float, now: Callable[[], float] = time.time
+) -> None:
     """Send each minute's figures, for ever. A minute that AWS does not take is lost: scaling holds what it has then."""
     log, failing = structlog.get_logger(), False
     while True:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds_until_report(now(), seconds))
         data = figures(environment, meter.take())
         try:
             await asyncio.to_thread(cloudwatch.put_metric_data, Namespace=contract.NAMESPACE_WARMFLEET, MetricData=data)

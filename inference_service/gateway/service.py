@@ -127,7 +127,9 @@ def _work(
         ),
         stalls.watch(gateway.streams, settings.stall_seconds),
         *([handover.watch(gateway.streams, fleet)] if settings.resume else []),
-        demand.publish(gateway.demand, aws_client("cloudwatch", settings.region), settings.environment),
+        demand.publish(
+            gateway.demand, aws_client("cloudwatch", settings.region), settings.environment, settings.figures_seconds
+        ),
     ]
 
 

@@ -53,6 +53,7 @@ class GatewaySettings:
     linger_seconds: float = 10.0  # an answer under an Idempotency-Key goes on so long without its client
     replay_wait_seconds: float = 30.0  # for another gateway's answer, where the client names no deadline
     slo_wait_seconds: Mapping[str, float] = field(default_factory=dict)  # promised, by model
+    figures_seconds: float = 60.0  # between two reports to CloudWatch, which keeps them by the minute
     gateways: int = 1  # each allows its share of a key's limits
 
 
@@ -78,6 +79,7 @@ def read_settings(environ: Mapping[str, str]) -> GatewaySettings:
         "idle_connection_seconds": given(contract.VAR_IDLE_CONNECTION_SECONDS, interval),
         "api_keys_parameter": given(contract.VAR_API_KEYS_PARAMETER, str),
         "api_keys_poll_seconds": given(contract.VAR_API_KEYS_POLL_SECONDS, interval),
+        "figures_seconds": given(contract.VAR_FIGURES_SECONDS, interval),
         "gateways": given(contract.VAR_GATEWAYS, count),
         "slo_wait_seconds": given(contract.VAR_SLO_WAIT_SECONDS, _seconds_by_model),
         "node_token_parameter": given(contract.VAR_NODE_TOKEN_PARAMETER, str),

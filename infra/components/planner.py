@@ -30,6 +30,7 @@ class PlannerArgs:
     bucket_arn: pulumi.Output[str]
     fleets: pulumi.Output[str]
     group_arns: list[pulumi.Output[str]]
+    gateway_group: pulumi.Output[str]
     interruptions_url: pulumi.Output[str]
     interruptions_arn: pulumi.Output[str]
     log_group_name: pulumi.Output[str]
@@ -102,6 +103,7 @@ class Planner(pulumi.ComponentResource):
             contract.VAR_BUCKET: args.bucket,
             contract.VAR_INTERRUPTIONS_QUEUE_URL: args.interruptions_url,
             contract.VAR_FLEETS: args.fleets,
+            contract.VAR_GATEWAY_GROUP: args.gateway_group,
         }
 
     def _schedule(self) -> None:

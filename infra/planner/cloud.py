@@ -33,8 +33,12 @@ class Clients:
 
 @dataclass(frozen=True)
 class Figures:
-    """The newest whole minute of a model's requests; None where there is none of late."""
+    """The newest whole minute of a model's requests that every gateway has reported; None where there is none of late.
 
+    `reporting` is how many gateways reported the newest minute, however few.
+    """
+
+    reporting: int
     offered_tokens: float | None
     waiting_tokens: float
     answered: float
@@ -80,8 +84,12 @@ def describe(autoscaling: Any, names: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def read_figures(cloudwatch: Any, environment: str, model: str, now: float) -> Figures:
-    """The newest minute that all gateways have reported: not the running one."""
+def read_figures(cloudwatch: Any, environment: str, model: str, now: float, gateways: int) -> Figures:
+    """The newest minute that all `gateways` have reported: not the running one.
+
+    Each sends one figure a minute, so that their number is that of the samples. A minute that lacks one gateway's is
+    no figure: its share of the demand would look as if nobody had asked.
+    """
     names = (
         contract.METRIC_OFFERED_TOKENS,
         contract.METRIC_WAITING_TOKENS,
@@ -90,25 +98,29 @@ def read_figures(cloudwatch: Any, environment: str, model: str, now: float) -> F
     )
     end = datetime.fromtimestamp(now // 60 * 60, UTC)
     answer = cloudwatch.get_metric_data(
-        MetricDataQueries=[_query(f"m{i}", name, environment, model) for i, name in enumerate(names)],
+        MetricDataQueries=[
+            *(_query(f"m{i}", name, "Sum", environment, model) for i, name in enumerate(names)),
+            _query("reports", contract.METRIC_OFFERED_TOKENS, "SampleCount", environment, model),
+        ],
         StartTime=end - timedelta(seconds=METRICS_LATEST_SECONDS),
         EndTime=end,
         ScanBy="TimestampDescending",
     )
     results = answer["MetricDataResults"]
     series = {one["Id"]: dict(zip(one["Timestamps"], one["Values"], strict=True)) for one in results}
-    newest = max(series["m0"], default=None)
+    reports = series["reports"]
+    newest = max((minute for minute, count in reports.items() if count >= gateways), default=None)
     offered, waiting, answered, late = (series[f"m{i}"].get(newest) for i in range(len(names)))
-    return Figures(offered, waiting or 0.0, answered or 0.0, late or 0.0)
+    return Figures(int(reports[max(reports)]) if reports else 0, offered, waiting or 0.0, answered or 0.0, late or 0.0)
 
 
-def _query(id_: str, name: str, environment: str, model: str) -> dict[str, Any]:
+def _query(id_: str, name: str, statistic: str, environment: str, model: str) -> dict[str, Any]:
     metric = {
         "Namespace": contract.NAMESPACE_WARMFLEET,
         "MetricName": name,
         "Dimensions": contract.model_dimensions(environment, model),
     }
-    return {"Id": id_, "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
+    return {"Id": id_, "MetricStat": {"Metric": metric, "Period": 60, "Stat": statistic}}
 
 
 def receive_events(sqs: Any, queue_url: str) -> tuple[dict[str, str], list[str]]:

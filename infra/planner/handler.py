@@ -38,6 +38,7 @@ class Settings:
     environment: str
     bucket: str
     queue_url: str
+    gateway_group: str
     fleets: tuple[Fleet, ...]
 
     @classmethod
@@ -46,6 +47,7 @@ class Settings:
             environ[contract.VAR_ENVIRONMENT],
             environ[contract.VAR_BUCKET],
             environ[contract.VAR_INTERRUPTIONS_QUEUE_URL],
+            environ[contract.VAR_GATEWAY_GROUP],
             tuple(from_variable(environ[contract.VAR_FLEETS])),
         )
 
@@ -76,23 +78,31 @@ class _Run:
         s3, bucket, model = self.clients.s3, self.settings.bucket, self.fleet.model
         remembered, etag = cloud.read_json(s3, bucket, contract.scaling_state_key(model))
         control, _ = cloud.read_json(s3, bucket, contract.scaling_control_key(model))
-        described = cloud.describe(self.clients.autoscaling, [group.name for group in self.fleet.groups])
+        described = cloud.describe(
+            self.clients.autoscaling, [*(group.name for group in self.fleet.groups), self.settings.gateway_group]
+        )
+        gateways = instances.in_service(described.pop(self.settings.gateway_group))
         known = instances.Memory(**remembered["instances"]) if remembered else instances.Memory()
         pools, warm_ups, memory = instances.pools(self.fleet.groups, described, known, events, self.now)
-        observation = self._observation(pools, warm_ups)
+        figures = self._figures(gateways)
+        observation = self._observation(figures, pools, warm_ups)
         made = plan.plan(observation, _resumed(remembered, control), self.fleet.limits())
         paused = bool(control and control.get("paused"))
         changes = {} if paused else self._changes(made, described, memory)
         memory.chosen = sorted({*memory.chosen, *(one for change in changes.values() for one in change.leaving)})
         document = _document(made, memory, observation, paused, self.now, control)
+        document["told"]["gateways"] = {"in_service": gateways, "reporting": figures.reporting}
         cloud.write_json(s3, bucket, contract.scaling_state_key(model), document, etag)  # before anything is changed
         self._act(changes, described, paused)
         spot = {group.name: group.spot for group in self.fleet.groups}
         cloud.publish(self.clients.cloudwatch, self.settings.environment, model, made, spot)
         return {"desired": made.desired(), "paused": paused, "refusals": list(made.refusals)}
 
-    def _observation(self, pools: Any, warm_ups: Any) -> Observation:
-        found = cloud.read_figures(self.clients.cloudwatch, self.settings.environment, self.fleet.model, self.now)
+    def _figures(self, gateways: int) -> cloud.Figures:
+        environment, model = self.settings.environment, self.fleet.model
+        return cloud.read_figures(self.clients.cloudwatch, environment, model, self.now, gateways)
+
+    def _observation(self, found: cloud.Figures, pools: Any, warm_ups: Any) -> Observation:
         return Observation(
             at_seconds=self.now,
             pools=pools,

@@ -99,6 +99,10 @@ def counted(described: Described, some: Iterable[str]) -> int:
     )
 
 
+def in_service(described: Described) -> int:
+    return sum(one["LifecycleState"] == "InService" for one in described["Instances"])
+
+
 def suspended(described: Described) -> str | None:
     """Why the group launches nothing, or None."""
     processes = described.get("SuspendedProcesses", [])

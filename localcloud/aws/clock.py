@@ -24,6 +24,14 @@ class Clock:
         """The real date at which `now()` says (or said) `seconds`."""
         return self._start_date + timedelta(seconds=seconds / self.scale)
 
+    def cloud_date(self, seconds: float) -> datetime:
+        """What a clock in the cloud shows when `now()` says `seconds`: its day is as long as 24 hours of cloud time.
+
+        Schedules and CloudWatch tell it, so that a minute of figures is a minute of the schedule at every scale. What
+        instances are told are real dates: they compare them with this machine's clock.
+        """
+        return self._start_date + timedelta(seconds=seconds)
+
 
 class ManualClock(Clock):
     """Stands still until a test advances it."""

@@ -86,7 +86,7 @@ class Functions:
         )
         assert process.stdin
         with process.stdin as events:
-            events.write(json.dumps({"time": cloud.clock.date(now).isoformat()}).encode())
+            events.write(json.dumps({"time": cloud.clock.cloud_date(now).isoformat()}).encode())
         self._running[function.function_name] = Running(process, said, now + function.timeout)
 
     def _end(self, cloud: Cloud, name: str, running: Running) -> None:

@@ -21,6 +21,7 @@ def backend_classes() -> list[tuple[Any, type]]:
     """
     from moto.autoscaling.models import autoscaling_backends
     from moto.budgets.models import budgets_backends
+    from moto.cloudwatch.models import cloudwatch_backends
     from moto.ec2.models import ec2_backends
     from moto.elb.models import elb_backends
     from moto.elbv2.models import elbv2_backends
@@ -31,6 +32,7 @@ def backend_classes() -> list[tuple[Any, type]]:
 
     from localcloud.aws.autoscaling.models import LocalAutoScalingBackend
     from localcloud.aws.budgets.models import LocalBudgetsBackend
+    from localcloud.aws.cloudwatch.models import LocalCloudWatchBackend
     from localcloud.aws.ec2.models import LocalEC2Backend
     from localcloud.aws.elbv2.models import LocalELBBackend, LocalELBv2Backend
     from localcloud.aws.kms.models import LocalKmsBackend
@@ -41,6 +43,7 @@ def backend_classes() -> list[tuple[Any, type]]:
     return [
         (autoscaling_backends, LocalAutoScalingBackend),
         (budgets_backends, LocalBudgetsBackend),
+        (cloudwatch_backends, LocalCloudWatchBackend),
         (ec2_backends, LocalEC2Backend),
         (elb_backends, LocalELBBackend),
         (elbv2_backends, LocalELBv2Backend),

@@ -75,7 +75,9 @@ def in_words(told: "Mapping[str, Any]", now: float) -> list[str]:
         lines[0] += "; it should be every minute: the planner's log group says why it is not"
     offered, unit = seen["offered_tokens_per_second"], seen["replica_tokens_per_second"]
     if offered is None:
-        lines.append("demand: no figures of the last three minutes; nothing is given up until there are")
+        gateways = told.get("gateways")  # an older planner does not count them
+        who = f" from every gateway ({gateways['reporting']} of {gateways['in_service']} report)" if gateways else ""
+        lines.append(f"demand: no figures of the last three minutes{who}; nothing is given up until there are")
     else:
         waiting = f"{seen['backlog_tokens']:.0f} tokens wait"
         lines.append(f"demand: {offered:.0f} tokens/s, {offered / unit:.1f} replicas; {waiting}")

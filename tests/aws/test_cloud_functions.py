@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from infra.components.planner import HANDLER
 from infra.planner.fleet import as_variable
 from localcloud.aws import event_log
 from localcloud.aws.functions import Functions
+from localcloud.aws.in_process import local_aws
 from scripts import planner_zip
 from tests.aws.conftest import Fleet
 from tests.aws.test_planner_handler import PLANNED, World
@@ -81,6 +83,28 @@ def test_a_function_runs_each_minute_with_its_variables_and_the_time(scheduled: 
     assert [json.loads(scheduled.minute()["result"]) for _ in range(2)] == [["20", "1"]] * 2
 
 
+def test_at_any_scale_a_minute_of_figures_is_a_minute_of_the_schedule() -> None:
+    """What is published between two runs is found in the minute before the second one's time."""
+    text = "import json\ndef handle(event, context): return event['time']\n"
+    with local_aws("127.78", time_scale=20.0) as aws:
+        made = Scheduled(Fleet(aws))
+        try:
+            made.add(package(text), "main.handle", {})
+            first = datetime.fromisoformat(json.loads(made.minute()["result"]))
+            aws.clock.advance(30)
+            data = [{"MetricName": "asked", "Value": 5.0}]
+            aws.client("cloudwatch").put_metric_data(Namespace="ours", MetricData=data)
+            second = datetime.fromisoformat(json.loads(made.minute()["result"]))
+            assert second - first == timedelta(seconds=90)
+            query = {"Metric": {"Namespace": "ours", "MetricName": "asked"}, "Period": 60, "Stat": "Sum"}
+            found = aws.client("cloudwatch").get_metric_data(
+                MetricDataQueries=[{"Id": "m", "MetricStat": query}], StartTime=first, EndTime=second
+            )
+            assert found["MetricDataResults"][0]["Values"] == [5.0]
+        finally:
+            made.functions.stop()
+
+
 def test_a_function_that_fails_is_told_with_its_reason(scheduled: Scheduled) -> None:
     scheduled.add(package("def handle(event, context): raise ValueError('no fleet')\n"), "main.handle", {})
     failed = scheduled.minute()
@@ -94,6 +118,7 @@ def test_the_planners_package_sizes_a_fleet(scheduled: Scheduled, fleet: Fleet) 
         contract.VAR_ENVIRONMENT: "dev",
         contract.VAR_BUCKET: "models",
         contract.VAR_INTERRUPTIONS_QUEUE_URL: world.queue,
+        contract.VAR_GATEWAY_GROUP: "gateway",
         contract.VAR_FLEETS: as_variable([PLANNED]),
     }
     scheduled.add(planner_zip.content(ROOT), HANDLER, variables)

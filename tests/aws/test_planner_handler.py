@@ -26,11 +26,13 @@ class World:
         self.fleet, self.minute = fleet, 0
         for name in ("spot", "on-demand"):
             fleet.group(name, MaxSize=20)
+        fleet.group("gateway", MaxSize=4, DesiredCapacity=1)
+        fleet.aws.tick(2)
         aws = fleet.aws
         self.clients = cloud.Clients(*(aws.client(name) for name in ("autoscaling", "cloudwatch", "s3", "sqs")))
         self.clients.s3.create_bucket(Bucket="models")
         self.queue = self.clients.sqs.create_queue(QueueName="interruptions")["QueueUrl"]
-        self.settings = Settings("dev", "models", self.queue, (PLANNED,))
+        self.settings = Settings("dev", "models", self.queue, "gateway", (PLANNED,))
 
     def now(self) -> float:
         return float(START + 60 * self.minute)
@@ -169,9 +171,26 @@ def test_missing_figures_give_nothing_up(world: World) -> None:
     assert world.desired("spot") >= before[0]
 
 
+def test_figures_of_one_gateway_of_two_are_no_figures(world: World) -> None:
+    settled(world, 5.0)
+    before = world.desired("spot")
+    world.fleet.asg.set_desired_capacity(AutoScalingGroupName="gateway", DesiredCapacity=2)
+    world.fleet.aws.tick(3)
+    for _ in range(30):
+        world.plan(0.5)  # the other one has the rest, and says nothing
+    assert world.state()["told"]["observed"]["offered_tokens_per_second"] is None
+    assert world.state()["told"]["gateways"] == {"in_service": 2, "reporting": 1}
+    assert world.desired("spot") >= before
+    world.ask(0.25)
+    world.plan(0.25)
+    world.ask(0.25)
+    run(world.settings, world.clients, world.now() + 60)
+    assert world.state()["told"]["observed"]["offered_tokens_per_second"] == 5.0
+
+
 def test_one_fleet_that_cannot_be_planned_stops_no_other(world: World) -> None:
     lost = PlannedFleet("lost", (Group("gone", True, 3, 0.4),), 0, 10.0, 20.0, 0.99, None)
-    world.settings = Settings("dev", "models", world.queue, (lost, PLANNED))
+    world.settings = Settings("dev", "models", world.queue, "gateway", (lost, PLANNED))
     world.minute += 1
     world.ask(3.0)
     with pytest.raises(ExceptionGroup, match="not every fleet was planned"):

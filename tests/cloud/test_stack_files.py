@@ -26,7 +26,7 @@ CHANGES: dict[str, Any] = {
     "longest_wait_seconds": 300,
     "node_drain_seconds": 50,
     "rebalance_reaction": "stop_admitting",
-    "poll_seconds": {"pointer": 7, "metadata": 3, "discovery": 20, "readiness": 2},
+    "poll_seconds": {"pointer": 7, "metadata": 3, "discovery": 20, "readiness": 2, "figures": 30},
     "log_retention_days": 7,
     "alarm_email": "ops@example.com",
     "max_hourly_usd": 999,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inference_service import contract
-from inference_service.gateway.demand import DemandMeter, figures, publish
+from inference_service.gateway.demand import DemandMeter, figures, publish, seconds_until_report
 
 
 def meter() -> DemandMeter:
@@ -38,6 +38,14 @@ def test_what_waits_is_told_again_each_minute_and_the_rest_once() -> None:
     assert counted.take()["a"].waiting_tokens == 0.0
 
 
+@pytest.mark.parametrize(
+    ("now", "wait"), [(0.0, 30.0), (30.0, 60.0), (29.9, 60.1), (31.0, 59.0), (59.0, 31.0), (1.0, 89.0)]
+)
+def test_a_gateway_reports_once_in_each_minute_and_never_at_its_edge(now: float, wait: float) -> None:
+    assert seconds_until_report(120.0 + now, 60.0) == pytest.approx(wait if now != 1.0 else 89.0)
+    assert (now + wait) % 60.0 == pytest.approx(30.0)
+
+
 async def test_a_failing_cloudwatch_ends_nothing() -> None:
     sent: list[dict[str, Any]] = []
 
@@ -50,7 +58,7 @@ async def test_a_failing_cloudwatch_ends_nothing() -> None:
                 raise SystemExit  # ends the endless loop
 
     with pytest.raises(SystemExit):
-        await publish(meter(), CloudWatch(), "dev", seconds=0)
+        await publish(meter(), CloudWatch(), "dev", seconds=0.001)
     assert {one["MetricName"] for one in sent[1]["MetricData"]} == {
         contract.METRIC_OFFERED_TOKENS,
         contract.METRIC_WAITING_TOKENS,

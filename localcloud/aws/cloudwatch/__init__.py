@@ -1,0 +1,1 @@
+"""CloudWatch: moto's, with figures of the cloud's own time."""
