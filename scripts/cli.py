@@ -19,6 +19,7 @@ from scripts.commands.doctor import doctor
 from scripts.commands.down import down
 from scripts.commands.drift import drift
 from scripts.commands.env import env
+from scripts.commands.load import load
 from scripts.commands.logs import logs
 from scripts.commands.preview import preview
 from scripts.commands.simulate import expand, simulate
@@ -34,7 +35,7 @@ Exit codes: 0 ok, 1 failed, 2 a finding, 64 wrong usage or unreadable input."""
 def build_app() -> typer.Typer:
     """The command with its subcommands."""
     app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    for command in (up, down, env, status, ask, logs, doctor, preview, check, cost, drift, chaos, simulate):
+    for command in (up, down, env, status, ask, logs, doctor, preview, check, cost, drift, chaos, load, simulate):
         app.command()(command)
     app.add_typer(models.app, name="models")
     app.add_typer(jobs.app, name="jobs")

@@ -101,27 +101,28 @@ def nodes(url: str, via: Address | None = None) -> list[dict[str, Any]]:
     return found
 
 
-def accepts(url: str, key: str) -> bool:
+def accepts(url: str, key: str | None, via: Address | None = None) -> bool:
     """Whether the gateway takes this API key. Raises GatewayError when it cannot be asked."""
-    accepted: bool = asyncio.run(_explained(url, _accepts(url, key)))
+    accepted: bool = asyncio.run(_explained(url, _accepts(url, key, via)))
     return accepted
 
 
-async def _accepts(url: str, key: str) -> bool:
-    headers = _authorization(key)
+async def _accepts(url: str, key: str | None, via: Address | None) -> bool:
+    headers = authorization(key)
     async with (
-        _session(url, FLEET_SECONDS) as session,
-        session.get(url + contract.PATH_MODELS, headers=headers) as response,
+        session(url, FLEET_SECONDS, via) as http,
+        http.get(url + contract.PATH_MODELS, headers=headers) as response,
     ):
         return response.status == 200
 
 
-def _authorization(key: str | None) -> dict[str, str]:
+def authorization(key: str | None) -> dict[str, str]:
+    """The header that carries an API key."""
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 async def _nodes(url: str, via: Address | None) -> list[dict[str, Any]]:
-    async with _session(url, FLEET_SECONDS, via) as session, session.get(url + contract.PATH_FLEET) as response:
+    async with session(url, FLEET_SECONDS, via) as http, http.get(url + contract.PATH_FLEET) as response:
         if response.status != 200:
             raise GatewayUnreachableError(
                 f"no gateway in service behind {url} (the load balancer says {response.status})"
@@ -133,11 +134,11 @@ async def _nodes(url: str, via: Address | None) -> list[dict[str, Any]]:
 async def _ask(
     url: str, question: Question, on_text: Callable[[str], None], via: Address | None, key: str | None
 ) -> Answer:
-    headers = {contract.HEADER_DEADLINE: f"{question.wait_seconds:g}", **_authorization(key)}
+    headers = {contract.HEADER_DEADLINE: f"{question.wait_seconds:g}", **authorization(key)}
     started, first, pieces, tokens = time.monotonic(), None, list[str](), 0
     async with (
-        _session(url, question.wait_seconds + MARGIN_SECONDS, via) as session,
-        session.post(url + contract.PATH_CHAT_COMPLETIONS, json=question.body(), headers=headers) as response,
+        session(url, question.wait_seconds + MARGIN_SECONDS, via) as http,
+        http.post(url + contract.PATH_CHAT_COMPLETIONS, json=question.body(), headers=headers) as response,
     ):
         if response.status != 200:
             raise refusal(response.status, await response.text(), response.headers)
@@ -210,12 +211,16 @@ async def _explained(url: str, work: Any) -> Any:
         raise GatewayError(f"{url}: {type(error).__name__}: {error}") from error
 
 
-def _session(url: str, silence_seconds: float, via: Address | None = None) -> "aiohttp.ClientSession":
+def session(
+    url: str, silence_seconds: float | None, via: Address | None = None, headers: Mapping[str, str] | None = None
+) -> "aiohttp.ClientSession":
+    """For requests to one gateway; an answer on which nothing moves for so long fails."""
     import aiohttp
 
     host = urlsplit(url).hostname or ""
     return aiohttp.ClientSession(
-        connector=_connector_to(via) if via else None,
+        connector=_connector_to(via) if via else aiohttp.TCPConnector(limit=0),
+        headers=headers,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds),
         # A proxy cannot reach this machine's own addresses.
         trust_env=via is None and not host.startswith("127."),
@@ -245,7 +250,7 @@ def _connector_to(address: Address) -> "aiohttp.TCPConnector":
         async def close(self) -> None:
             """Nothing is open."""
 
-    return aiohttp.TCPConnector(resolver=Fixed(), use_dns_cache=False)
+    return aiohttp.TCPConnector(resolver=Fixed(), use_dns_cache=False, limit=0)
 
 
 def _piece(event: Mapping[str, Any]) -> str:

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -22,29 +22,35 @@ UNRESUMABLE = "no node of version"
 
 @dataclass(frozen=True)
 class Asking:
-    """What all clients share: `gateways` gives the addresses that answer now, `ended` those that were struck."""
+    """What all clients share: `gateways` gives the addresses that answer now, `ended` those that were struck.
+
+    `options` go into each request.
+    """
 
     http: aiohttp.ClientSession
     model: str
     gateways: Callable[[], Sequence[str]]
     ended: Callable[[str], bool]
     clock: Callable[[], float]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def ask(asking: Asking, entry: Entry, number: int) -> None:
     """Until the answer is complete, or patience is over."""
-    until = asking.clock() + PATIENCE_SECONDS
+    began = asking.clock()
+    until = began + PATIENCE_SECONDS
     while not entry.answers and asking.clock() < until:
         gateways = asking.gateways()
         url = gateways[number % len(gateways)] if gateways else None
         number += 1  # another one next time
-        if url is None or not await _try(asking, entry, url):
+        if url is None or not await _try(asking, entry, url, began):
             await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _try(asking: Asking, entry: Entry, url: str) -> bool:
+async def _try(asking: Asking, entry: Entry, url: str, began: float) -> bool:
     """One attempt; whether it brought the answer."""
-    body = {"model": asking.model, "stream": entry.stream, "messages": [{"role": "user", "content": entry.expected}]}
+    messages = [{"role": "user", "content": entry.expected}]
+    body = {"model": asking.model, "stream": entry.stream, "messages": messages, **asking.options}
     headers = {
         contract.HEADER_DEADLINE: WAIT_SECONDS,
         contract.HEADER_SILENCE_TIMEOUT: SILENCE_SECONDS,
@@ -58,7 +64,7 @@ async def _try(asking: Asking, entry: Entry, url: str) -> bool:
                 entry.unexpected.append(f"{answer.status} {(await answer.text())[:300]}")
                 return False
             entry.accepted = True
-            text = await _streamed(asking, entry, answer) if entry.stream else await _whole(answer)
+            text = await _streamed(asking, entry, answer, began) if entry.stream else await _whole(answer)
     except aiohttp.ClientConnectorError:
         return False  # nobody there: nothing was sent
     except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
@@ -77,7 +83,7 @@ async def _whole(answer: aiohttp.ClientResponse) -> str:
     return str((await answer.json())["choices"][0]["message"]["content"])
 
 
-async def _streamed(asking: Asking, entry: Entry, answer: aiohttp.ClientResponse) -> str | None:
+async def _streamed(asking: Asking, entry: Entry, answer: aiohttp.ClientResponse, began: float) -> str | None:
     """The joined text; None when the stream ended without [DONE]."""
     text, last = "", None
     async for line in answer.content:
@@ -96,6 +102,8 @@ async def _streamed(asking: Asking, entry: Entry, answer: aiohttp.ClientResponse
         now = asking.clock()
         entry.longest_gap = max(entry.longest_gap, 0.0 if last is None else now - last)
         last = now
+        if entry.first_token_seconds is None:
+            entry.first_token_seconds = now - began
         text += document["choices"][0]["delta"].get("content") or "" if document["choices"] else ""
     _cut(entry, "it ended without [DONE]")
     return None

@@ -23,6 +23,7 @@ class Entry:
     cut_unresumable: int = 0  # of those nobody could have gone on with: no other node was warm
     reconnects: int = 0  # because a gateway was gone
     longest_gap: float = 0.0  # seconds between two tokens of one stream
+    first_token_seconds: float | None = None  # from the first attempt to the first token of a stream
 
     @property
     def lost(self) -> bool:
