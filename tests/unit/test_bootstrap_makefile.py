@@ -43,7 +43,11 @@ def test_help_lists_every_target() -> None:
     [
         ("up", ".venv/bin/warmfleet up"),
         ("down", ".venv/bin/warmfleet down"),
-        ("test", '.venv/bin/pytest -m "not failures and not cloud and not audit and not nodes"'),
+        (
+            "test",
+            ".venv/bin/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder "
+            '-m "not failures and not cloud and not audit and not nodes"',
+        ),
         ("test-cloud", ".venv/bin/pytest -m cloud"),
         ("lint", ".venv/bin/mypy --strict"),
     ],
