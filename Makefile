@@ -57,6 +57,7 @@ bench: .venv/ready cli bundle ## measure the speeds that this project promises; 
 	.venv/bin/python tests/benchmarks/bench_path.py
 	.venv/bin/python tests/benchmarks/bench_prefixes.py $(PREFIX_TRACE)
 	.venv/bin/python tests/benchmarks/bench_image.py
+	.venv/bin/python tests/benchmarks/bench_plan.py
 
 bench-scaling: .venv/ready ## every scaling policy on the traces of ../shared, into docs/benchmarks/scaling.md; half an hour
 	.venv/bin/python tests/benchmarks/bench_scaling.py

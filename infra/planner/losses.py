@@ -8,7 +8,7 @@ together.
 
 import math
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from infra.planner.model import Pool
@@ -29,10 +29,21 @@ REBALANCE_FOLLOWED = (
 
 @dataclass(frozen=True)
 class Scenario:
-    """With `chance`, each pool keeps the share `kept[pool]` of its replicas through the horizon."""
+    """With `chance`, a pool keeps this share of its replicas through the horizon: `kept` has those that differ from
+    the others. Most share one value, and arithmetic over fifty pools then costs what the few that differ cost.
+    """
 
     chance: float
     kept: dict[str, float]
+    others: float = 1.0
+
+    def of(self, pool: str) -> float:
+        return self.kept.get(pool, self.others)
+
+    def left(self, counts: Mapping[str, float]) -> float:
+        """What is left of so many replicas of each pool, in all."""
+        apart = sum((share - self.others) * counts.get(name, 0.0) for name, share in self.kept.items())
+        return self.others * sum(counts.values()) + apart
 
 
 @dataclass
@@ -84,24 +95,34 @@ class Losses:
 
     def scenarios(self, minute: int, pools: Sequence[Pool], hours: float) -> list[Scenario]:
         """What may be left of each spot pool after `hours`: everything, or what a remembered event would leave of
-        it.
+        it. An event that struck several pools may be brought about by each of them: it takes a part of the chance of
+        each.
         """
-        spot = [pool for pool in pools if pool.spot]
+        chances = [0.0] * len(self.events)
+        together = [sum(1 for share in lost.values() if share) for _, lost in self.events]
         found: list[Scenario] = []
-        for pool in spot:
+        for pool in (pool for pool in pools if pool.spot):
             chance = -math.expm1(-self.per_hour(pool.name, minute) * hours)
-            events = [lost for _, lost in self.events if lost.get(pool.name)] or [{pool.name: PRIOR_SHARE}]
-            for lost in events:
-                # An event that struck several pools is told once for each of them: a part of its chance each time.
-                together = sum(1 for share in lost.values() if share)
-                found.append(Scenario(chance / len(events) / together, _kept(spot, lost)))
+            own = [i for i, (_, lost) in enumerate(self.events) if lost.get(pool.name)]
+            for i in own:
+                chances[i] += chance / len(own) / together[i]
+            if not own:
+                found.append(_scenario(chance, pools, {pool.name: PRIOR_SHARE}))
+        found += [
+            _scenario(chance, pools, lost) for chance, (_, lost) in zip(chances, self.events, strict=True) if chance
+        ]
         calm = max(1.0 - sum(one.chance for one in found), 0.0)
-        return [Scenario(calm, _kept(spot, {pool.name: 0.0 for pool in spot})), *found]
+        return [_scenario(calm, pools, {pool.name: 0.0 for pool in pools}), *found]
 
 
-def _kept(spot: Sequence[Pool], lost: dict[str, float]) -> dict[str, float]:
+def _scenario(chance: float, pools: Sequence[Pool], lost: Mapping[str, float]) -> Scenario:
+    """What the event of these losses leaves; of pools that held nothing then, what the zones' correlation says."""
     usual = UNSEEN_CORRELATION * sum(lost.values()) / len(lost)
-    return {pool.name: (1.0 - lost.get(pool.name, usual)) * (1.0 - _at_risk(pool)) for pool in spot}
+    others = 1.0 - usual if 2 * len(lost) < len(pools) else 1.0
+    kept = {
+        pool.name: (1.0 - lost.get(pool.name, usual)) * (1.0 - _at_risk(pool)) if pool.spot else 1.0 for pool in pools
+    }
+    return Scenario(chance, {name: share for name, share in kept.items() if share != others}, others)
 
 
 def _at_risk(pool: Pool) -> float:

@@ -179,10 +179,7 @@ def _expected(observation: Observation, outlook: Outlook, warm_ups: WarmUpTimes)
         horizon_seconds=outlook.horizon_seconds,
         demand_replicas=mean,
         demand_p95_replicas=outlook.demand.quantile(0.95),
-        ready_replicas=sum(
-            one.chance * sum(count * one.kept.get(name, 1.0) for name, count in owned.items())
-            for one in outlook.scenarios
-        ),
+        ready_replicas=sum(one.chance * one.left(owned) for one in outlook.scenarios),
         shortfall_share=expected_shortfall(outlook.demand, outlook.scenarios, owned) / max(mean, 1e-9),
         epsilon=outlook.epsilon,
     )

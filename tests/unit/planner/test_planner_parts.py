@@ -67,7 +67,7 @@ def test_what_was_lost_together_is_expected_to_be_lost_together() -> None:
     losses.observe(0, [spot("a", 10), spot("b", 10), spot("c", 10)], set())
     losses.observe(600, [spot("a", 2, 8), spot("b", 3, 7), spot("c", 10)], set())
     struck = losses.scenarios(601, [spot("a", 10), spot("b", 10), spot("c", 10)], 0.1)[1:]
-    both = [one for one in struck if one.kept["a"] < 0.5 and one.kept["b"] < 0.5 and one.kept["c"] == 1.0]
+    both = [one for one in struck if one.of("a") < 0.5 and one.of("b") < 0.5 and one.of("c") == 1.0]
     assert sum(one.chance for one in both) > 0.05
 
 

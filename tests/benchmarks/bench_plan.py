@@ -1,0 +1,99 @@
+"""How long the planner thinks about a large fleet, and how large its package is: `make bench`.
+
+Fifty pools (49 zones of spot, one group on-demand) with 2,000 replicas, in the situations that cost most. A figure is
+the fastest of some tries of one plan: what a function with a whole core to itself needs.
+"""
+
+import random
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from infra.planner.model import Limits, Observation, Pool
+from infra.planner.plan import plan
+from infra.planner.state import State
+from scripts import planner_zip
+from tests.benchmarks.figures import Figure, report
+
+ROOT = Path(__file__).resolve().parents[2]
+ZONES, REPLICAS = 49, 2000
+START_UNIX_SECONDS = 1_700_000_040.0
+EVENTS, MINUTES_APART = 24, 15
+TRIES = 7
+PLAN_MS, PACKAGE_KB = 10.0, 200.0
+
+
+def fleet(warming_share: float = 0.1) -> tuple[Pool, ...]:
+    """Zones of different prices, of equal size; so many of the replicas warm up, each launched at another time."""
+    chance = random.Random(1)
+    each = REPLICAS // (ZONES + 1)
+    warming = round(each * warming_share)
+    zones = [
+        Pool(
+            f"spot-{i:02d}",
+            True,
+            round(chance.uniform(0.35, 0.6), 3),
+            each,
+            each - warming,
+            tuple(chance.uniform(0, 400) for _ in range(warming)),
+        )
+        for i in range(ZONES)
+    ]
+    return (*zones, Pool("on-demand", False, 1.0, each, each))
+
+
+def seen(minute: int, pools: tuple[Pool, ...], replicas: float) -> Observation:
+    at = START_UNIX_SECONDS + 60 * minute
+    return Observation(at, pools, 1.0, replicas, answered=60 * replicas, late=0.3 * replicas)
+
+
+def remembered(pools: tuple[Pool, ...], struck: int) -> State:
+    """After hours of a demand that changes, and of reclaims that took something of so many zones at a time."""
+    chance = random.Random(2)
+    limits = Limits(dict.fromkeys((pool.name for pool in pools), 400))
+    state: State | None = None
+    for minute in range(EVENTS * MINUTES_APART):
+        hit = set(chance.sample(range(ZONES), struck)) if minute % MINUTES_APART == 0 else set()
+        now = tuple(replace(one, noticed=chance.randint(1, 20)) if i in hit else one for i, one in enumerate(pools))
+        state = plan(seen(minute, now, 1500 * chance.uniform(0.9, 1.2)), state, limits).state
+    assert state is not None
+    return state
+
+
+def fastest_ms(pools: tuple[Pool, ...], state: State) -> float:
+    limits = Limits(dict.fromkeys((pool.name for pool in pools), 400))
+    for minute in range(state.minute + 1, state.minute + 4):  # a zone is short once it was for some minutes
+        state = plan(_after(minute, pools), state, limits).state
+    took = []
+    for _ in range(TRIES):
+        began = time.process_time()
+        plan(_after(state.minute + 1, pools), state, limits)
+        took.append(time.process_time() - began)
+    return 1000 * min(took)
+
+
+def _after(minute: int, pools: tuple[Pool, ...]) -> Observation:
+    return replace(seen(0, pools, 1700.0), at_seconds=60.0 * minute)
+
+
+def situations() -> Iterator[tuple[str, tuple[Pool, ...], State]]:
+    usual = fleet()
+    state = remembered(usual, 5)
+    yield "reclaims of a few zones, all calm now", usual, state
+    dry = tuple(replace(one, desired=one.owned + 10) if i < 8 else one for i, one in enumerate(usual))
+    yield "eight zones give nothing, on-demand in use", dry, state
+    yield "every reclaim struck every zone", dry, remembered(usual, ZONES)
+    yield "every replica of spot warms up", fleet(1.0), state
+    yield "nothing learned yet", usual, State(minute=state.minute)
+
+
+def measured() -> Iterator[Figure]:
+    for what, pools, state in situations():
+        yield Figure(f"plan, {what}", fastest_ms(pools, state), PLAN_MS, "ms")
+    yield Figure("package of the planner's function", len(planner_zip.content(ROOT)) / 1000, PACKAGE_KB, "KB")
+
+
+if __name__ == "__main__":
+    sys.exit(report(measured()))
