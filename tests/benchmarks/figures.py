@@ -14,7 +14,7 @@ class Figure:
     unit: str
 
     def line(self) -> str:
-        return f"{self.what:<58}{self.value:>8.1f}{self.bound:>8.0f}  {self.unit:<6}{self.value / self.bound:>6.2f}"
+        return f"{self.what:<58}{self.value:>8.4g}{self.bound:>8.4g}  {self.unit:<6}{self.value / self.bound:>6.2f}"
 
 
 def report(figures: Iterable[Figure]) -> int:

@@ -1,11 +1,10 @@
-"""Many streaming clients in one process, as cheap as can be: `python sse_clients.py HOST PORT STREAMS`, prints JSON.
+"""Many streaming clients in one process, as cheap as can be: `sse_clients.py HOST PORT STREAMS [TIMES]` prints JSON.
 
 They start one after another over the first tenth of a second, so that tokens of different streams do not come in step.
 """
 
 import asyncio
 import json
-import statistics
 import sys
 import time
 from typing import cast
@@ -48,22 +47,26 @@ class Client(asyncio.Protocol):
         self.done.set_result(None)
 
 
-async def stream(host: str, port: int, streams: int) -> dict[str, object]:
+async def stream(host: str, port: int, streams: int, times: int) -> dict[str, object]:
+    """So many streams at once, and that so many times."""
     loop = asyncio.get_running_loop()
-    clients = []
-    for _ in range(streams):
-        clients.append((await loop.create_connection(lambda: Client(host), host, port))[1])
-        await asyncio.sleep(START_SECONDS / streams)
-    await asyncio.gather(*(client.done for client in clients))
-    firsts = sorted(client.first_seconds for client in clients if client.first_seconds is not None)
+    clients: list[Client] = []
+    for _ in range(times):
+        together = []
+        for _ in range(streams):
+            together.append((await loop.create_connection(lambda: Client(host), host, port))[1])
+            if times == 1:
+                await asyncio.sleep(START_SECONDS / streams)
+        await asyncio.gather(*(client.done for client in together))
+        clients += together
     return {
         "events": sum(client.events for client in clients),
         "complete": sum(client.complete for client in clients),
         "leaked": any(client.leaked for client in clients),
-        "first_median_seconds": statistics.median(firsts) if firsts else None,
-        "first_worst_seconds": firsts[-1] if firsts else None,
+        "firsts": sorted(client.first_seconds for client in clients if client.first_seconds is not None),
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(stream(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))))
+    host, port, streams, *times = sys.argv[1:]
+    print(json.dumps(uvloop.run(stream(host, int(port), int(streams), int(times[0]) if times else 1))))
