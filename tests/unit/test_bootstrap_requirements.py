@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from scripts.service_wheels import OWN_NAME, Pin, parse_pins
 
 ROOT = Path(__file__).parents[2]
-SETS = ["ansible", "audit", "converge", "dev", "gateway", "infra", "model", "node", "uv", "vllm"]
+SETS = ["ansible", "audit", "converge", "dev", "gateway", "infra", "model", "node", "uv", "vllm", "yardsticks"]
 OPERATORS_ONLY = {
     "pulumi",
     "pulumi-aws",
