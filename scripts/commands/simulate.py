@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,18 @@ from scripts.options import JsonFlag
 
 if TYPE_CHECKING:
     from scripts.progress import Steps
+    from scripts.simulator.scene import Scene
     from scripts.simulator.score import Score
-    from scripts.simulator.world import Run, Scene
+    from scripts.simulator.world import Run
 
 MANY = ("--load", "--spot", "--policy")  # options that take several values in a row
+
+
+class Level(StrEnum):
+    """The names of `scripts.simulator.world.LEVELS`."""
+
+    FLUID = "fluid"
+    REQUEST = "request"
 
 
 def simulate(
@@ -23,12 +32,17 @@ def simulate(
     policy: Annotated[list[str] | None, typer.Option(metavar="NAME|all", help="Default: all, and the bound.")] = None,
     mean_replicas: Annotated[float, typer.Option(help="What the mean load keeps busy.")] = 12.0,
     warm_up_seconds: Annotated[float, typer.Option(help="Median, from launch to ready.")] = 300.0,
-    slo_wait_seconds: Annotated[float, typer.Option(help="The wait that is promised.")] = 20.0,
+    slo_wait_seconds: Annotated[
+        float, typer.Option(help="The wait that is promised; at the request level, the time to the first token.")
+    ] = 20.0,
     slo: Annotated[float, typer.Option(help="The share of requests that it is promised to.")] = 0.99,
     prices: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV: on_demand,spot; a row for each zone.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same run.")] = 0,
+    level: Annotated[
+        Level, typer.Option(help="Work as a fluid in steps of 10 s; or every request, and its time to first token.")
+    ] = Level.FLUID,
     as_json: JsonFlag = False,
     plot: Annotated[Path | None, typer.Option(metavar="DIR", help="Write PNG files and one HTML page there.")] = None,
 ) -> None:
@@ -49,16 +63,16 @@ def simulate(
     for gap in scene.load.gaps:
         terminal.err().print(f"gap: {gap}", soft_wrap=True)
     replicas = static_fleet_replicas(scene)
-    runs, scores, bound = _played(scene, names, replicas, steps)
+    runs, scores, bound = _played(scene, names, replicas, level, steps)
     if plot:
         from scripts.simulator.plots import write_plots
 
         with steps.step("plots") as step:
             step.result = str(write_plots(plot, scene, runs, scores, bound)[-1])
     if as_json:
-        terminal.print_json(report.document(scene, scores, replicas, bound))
+        terminal.print_json(report.document(scene, scores, replicas, bound, level))
         return
-    terminal.out().print(report.table(scene, scores, bound))
+    terminal.out().print(report.table(scene, scores, bound, level))
     terminal.say(report.headline(scene, replicas))
 
 
@@ -109,7 +123,7 @@ def _impossible(mean_replicas: float, warm_up_seconds: float, slo_wait_seconds: 
         wrong.append(f"--mean-replicas is {mean_replicas:g}; give a number above 0, up to 100000")
     if not 0 < warm_up_seconds <= 7200:
         wrong.append(f"--warm-up-seconds is {warm_up_seconds:g}; no replica is warm at once: give 1 to 7200")
-    if slo_wait_seconds < 0:
+    if not 0 <= slo_wait_seconds < float("inf"):
         wrong.append(f"--slo-wait-seconds is {slo_wait_seconds:g}; give 0 or more")
     if not 0 < slo < 1:
         wrong.append(f"--slo is {slo:g}; no fleet on spot keeps a promise to all: give a share below 1, as 0.99")
@@ -129,7 +143,7 @@ def _names(policy: list[str] | None) -> list[str]:
 
 
 def _played(
-    scene: "Scene", names: list[str], replicas: int, steps: "Steps"
+    scene: "Scene", names: list[str], replicas: int, level: Level, steps: "Steps"
 ) -> tuple[dict[str, "Run"], list["Score"], float | None]:
     from functools import partial
 
@@ -147,7 +161,7 @@ def _played(
                 bound = clairvoyant_usd(scene) / static
                 step.result = f"cost {bound:.3f}"
                 continue
-            runs[name] = replay(scene, POLICIES[name], partial(_say_share, step.say))
+            runs[name] = replay(scene, POLICIES[name], partial(_say_share, step.say), level)
             scores.append(score(name, runs[name], static))
             step.result = f"cost {scores[-1].cost:.3f}, SLO {100 * scores[-1].slo:.2f} %"
     return runs, scores, bound

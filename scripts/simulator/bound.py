@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
+from scripts.simulator.scene import DROP_AFTER_SECONDS, STEP_SECONDS, Scene
 from scripts.simulator.traces import Floats
-from scripts.simulator.world import DROP_AFTER_SECONDS, STEP_SECONDS, Scene
 
 BOUND_STEP_SECONDS = 300.0
 LEAST_WARM_UP_SHARE = 0.7

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.simulator.traces import Floats, Series, TraceError
+from scripts.simulator.traces import Floats, Series, Sizes, TraceError
 
 REQUEST_STEP_SECONDS = 10.0
 LONGEST_BRIDGED_STEPS = 1  # a hole of one row is bridged without a word; a longer one is bridged and reported
@@ -149,36 +149,45 @@ def _even(name: str, times: Floats, rates: Floats) -> Series:
     return Series(name, step, even, gaps)
 
 
-def _request_rows(path: Path, lines: Sequence[str]) -> Iterator[tuple[int, float, float]]:
+Row = tuple[int, float, float | None, float]  # line, time, tokens of the prompt where they are told, of the answer
+
+
+def _request_rows(path: Path, lines: Sequence[str]) -> Iterator[Row]:
     start = 0 if _moment(lines[0].split(",")[0]) is not None else 1
     for number, row in enumerate(csv.reader(lines[start:]), start + 1):
         time, tokens = _moment(row[0]), _number(row[-1]) if len(row) > 1 else 1.0
         if time is None or tokens is None:
             raise TraceError(path, f"no time and token count in {','.join(row)[:60]!r}", FORMATS, number)
-        yield number, time, tokens
+        yield number, time, _number(row[-2]) if len(row) > 2 else None, tokens
 
 
-def _json_rows(path: Path, lines: Sequence[str]) -> Iterator[tuple[int, float, float]]:
+def _json_rows(path: Path, lines: Sequence[str]) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
-            yield number, float(row["timestamp"]) / 1000, float(row["output_length"])
+            prompt = float(row["input_length"]) if "input_length" in row else None
+            yield number, float(row["timestamp"]) / 1000, prompt, float(row["output_length"])
         except (ValueError, KeyError, TypeError) as error:
             problem = f"no timestamp and output_length ({type(error).__name__})"
             raise TraceError(path, problem, "write Mooncake's JSON lines", number) from error
 
 
-def _requests(path: Path, rows: Sequence[tuple[int, float, float]]) -> Series:
+def _requests(path: Path, rows: Sequence[Row]) -> Series:
     last = float("-inf")
-    for number, time, tokens in rows:
-        if tokens < 0:
-            raise TraceError(path, f"{tokens:g} tokens are negative", "correct or remove the row", number)
+    for number, time, prompt, tokens in rows:
+        if min(tokens, prompt or 0.0) < 0:
+            raise TraceError(
+                path, f"{min(tokens, prompt or 0.0):g} tokens are negative", "correct or remove the row", number
+            )
         if time < last:
             raise TraceError(path, f"{time:g} s is before {last:g} s", "sort the rows by time", number)
         last = time
     if len(rows) < 2:
         raise TraceError(path, f"{len(rows)} request", "give a trace with at least two rows")
     start = rows[0][1]
-    at = np.array([(time - start) / REQUEST_STEP_SECONDS for _, time, _ in rows]).astype(np.int64)
-    tokens_per_step = np.bincount(at, weights=[tokens for _, _, tokens in rows])
-    return Series(path.name, REQUEST_STEP_SECONDS, tokens_per_step / REQUEST_STEP_SECONDS)
+    at = np.array([(time - start) / REQUEST_STEP_SECONDS for _, time, _, _ in rows]).astype(np.int64)
+    outputs = np.array([tokens for *_, tokens in rows])
+    prompts = np.array([prompt for _, _, prompt, _ in rows if prompt is not None])
+    sizes = Sizes(prompts, outputs) if len(prompts) == len(outputs) and outputs.any() else None
+    tokens_per_step = np.bincount(at, weights=outputs)
+    return Series(path.name, REQUEST_STEP_SECONDS, tokens_per_step / REQUEST_STEP_SECONDS, sizes=sizes)

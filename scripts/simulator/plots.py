@@ -8,8 +8,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from scripts.simulator.scene import Scene
 from scripts.simulator.score import Score
-from scripts.simulator.world import Run, Scene
+from scripts.simulator.world import Run
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # after the choice of a backend that needs no display

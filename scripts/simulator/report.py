@@ -6,13 +6,16 @@ from typing import Any
 from rich.table import Table
 
 from scripts import terminal
-from scripts.simulator.score import TOKENS_PER_REPLICA_SECOND, Score
-from scripts.simulator.world import STEP_SECONDS, Scene
+from scripts.simulator.scene import STEP_SECONDS, TOKENS_PER_REPLICA_SECOND, Scene
+from scripts.simulator.score import Score
+from scripts.simulator.world import FLUID
 
 CLAIRVOYANT = "clairvoyant"
 
 
-def document(scene: Scene, scores: list[Score], static_replicas: int, bound: float | None) -> dict[str, Any]:
+def document(
+    scene: Scene, scores: list[Score], static_replicas: int, bound: float | None, level: str = FLUID
+) -> dict[str, Any]:
     """What `--json` prints. `cost` is relative to the static fleet; the bound keeps the promise exactly, by
     construction.
     """
@@ -20,6 +23,7 @@ def document(scene: Scene, scores: list[Score], static_replicas: int, bound: flo
     if bound is not None:
         policies.append({"policy": CLAIRVOYANT, "slo": scene.promise.share, "cost": bound})
     return {
+        "level": level,
         "load": scene.load.name,
         "spot": [supply.capacity.name for supply in scene.supplies],
         "gaps": list(scene.load.gaps),
@@ -35,13 +39,13 @@ def document(scene: Scene, scores: list[Score], static_replicas: int, bound: flo
     }
 
 
-def table(scene: Scene, scores: list[Score], bound: float | None) -> Table:
+def table(scene: Scene, scores: list[Score], bound: float | None, level: str = FLUID) -> Table:
     rows = [
         [
             one.policy,
             f"{one.cost:.3f}",
             f"{100 * one.slo:.2f}{'' if one.slo >= scene.promise.share else ' !'}",
-            f"{one.wait_p50_seconds:.0f} / {one.wait_p95_seconds:.0f} / {one.wait_p99_seconds:.0f}",
+            _waits(one),
             f"{100 * one.dropped:.2f}",
             str(one.launches),
             f"{one.warm_up_usd:.0f}",
@@ -51,8 +55,15 @@ def table(scene: Scene, scores: list[Score], bound: float | None) -> Table:
     ]
     if bound is not None:
         rows.append([CLAIRVOYANT, f"{bound:.3f}", f"{100 * scene.promise.share:.2f}", "", "", "", "", ""])
-    columns = ("policy", "cost", "SLO %", "wait p50/95/99 s", "dropped %", "launches", "warm-up $", "$/M tokens")
+    waits = "wait p50/95/99 s" if level == FLUID else "first token p50/95/99 s"
+    columns = ("policy", "cost", "SLO %", waits, "dropped %", "launches", "warm-up $", "$/M tokens")
     return terminal.table(*columns, rows=rows)
+
+
+def _waits(one: Score) -> str:
+    firsts = (one.first_token_p50_seconds, one.first_token_p95_seconds, one.first_token_p99_seconds)
+    told = [f"{seconds:.1f}" for seconds in firsts if seconds is not None]
+    return " / ".join(told or [f"{s:.0f}" for s in (one.wait_p50_seconds, one.wait_p95_seconds, one.wait_p99_seconds)])
 
 
 def headline(scene: Scene, static_replicas: int) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 
 from infra.planner.model import Promise
 from scripts.simulator.loads import read_load
+from scripts.simulator.scene import Scene
 from scripts.simulator.supplies import read_supply
 from scripts.simulator.traces import Series, TraceError
-from scripts.simulator.world import Scene
 
 SPOT_SHARE = 0.41  # of the on-demand price, unless prices are given: median of g5 and g6 zones in a public catalogue
 FULL_ZONE_SHARE = 4 / 3  # replicas that a zone of full capacity gives, by the mean load: 16 at 12

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scripts.simulator.scene import STEP_SECONDS, TOKENS_PER_REPLICA_SECOND, Scene
 from scripts.simulator.traces import Floats
-from scripts.simulator.world import STEP_SECONDS, Run, Scene
-
-TOKENS_PER_REPLICA_SECOND = 1000.0  # only for dollars per million tokens; stated beside the figure
+from scripts.simulator.world import Run
 
 
 @dataclass(frozen=True)
 class Score:
-    """`slo` is the share of requests that waited no longer than promised; `cost` is relative to the static fleet's."""
+    """`slo` is the share of requests that waited no longer than promised, at the request level until the first token;
+    `cost` is relative to the static fleet's. The fluid mode knows no first tokens.
+    """
 
     policy: str
     slo: float
@@ -22,6 +23,9 @@ class Score:
     wait_p50_seconds: float
     wait_p95_seconds: float
     wait_p99_seconds: float
+    first_token_p50_seconds: float | None
+    first_token_p95_seconds: float | None
+    first_token_p99_seconds: float | None
     dropped: float
     launches: int
     warm_up_usd: float
@@ -58,7 +62,7 @@ def static_usd(scene: Scene, replicas: int) -> float:
 
 
 def score(policy: str, run: Run, static_usd: float) -> Score:
-    waits = sorted(run.waits.items())
+    waits, first_tokens = sorted(run.waits.items()), sorted(run.first_tokens.items())
     served = max(run.served, 1e-12)
     ready = np.array([minute.ready for minute in run.minutes], dtype=np.float64)
     return Score(
@@ -70,6 +74,9 @@ def score(policy: str, run: Run, static_usd: float) -> Score:
         wait_p50_seconds=_quantile(waits, served, 0.50),
         wait_p95_seconds=_quantile(waits, served, 0.95),
         wait_p99_seconds=_quantile(waits, served, 0.99),
+        first_token_p50_seconds=_quantile(first_tokens, served, 0.50) if first_tokens else None,
+        first_token_p95_seconds=_quantile(first_tokens, served, 0.95) if first_tokens else None,
+        first_token_p99_seconds=_quantile(first_tokens, served, 0.99) if first_tokens else None,
         dropped=run.dropped / max(run.offered, 1e-12),
         launches=run.launches,
         warm_up_usd=run.warm_up_usd,
@@ -77,7 +84,7 @@ def score(policy: str, run: Run, static_usd: float) -> Score:
     )
 
 
-def _quantile(waits: list[tuple[int, float]], served: float, share: float) -> float:
+def _quantile(waits: list[tuple[float, float]], served: float, share: float) -> float:
     seen = 0.0
     for seconds, work in waits:
         seen += work

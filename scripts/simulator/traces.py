@@ -18,15 +18,24 @@ class TraceError(ValueError):
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """Tokens of prompt and answer of requests from which a simulation draws."""
+
+    prompts: Floats
+    outputs: Floats
+
+
+@dataclass(frozen=True)
 class Series:
     """`values[i]` holds from `i * step_seconds` for one step. `gaps` says in words what was missing and how it was
-    bridged.
+    bridged; `sizes` are those of the requests where the file has them one by one.
     """
 
     name: str
     step_seconds: float
     values: Floats
     gaps: tuple[str, ...] = field(default=())
+    sizes: Sizes | None = None
 
     @property
     def seconds(self) -> float:

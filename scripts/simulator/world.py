@@ -1,86 +1,23 @@
-"""The fluid mode: work arrives as tokens, waits in one queue, is served by what is ready; a policy plans every minute.
+"""A simulated fleet under a policy that plans every minute, whichever way its requests are served.
 
-Requests are not told apart: each step's tokens are a drop that waits, is served or dropped. Figures of requests reach
-the policy a minute late, as metrics do; what the groups hold is known at once, as Describe calls show it.
+Figures of requests reach the policy a minute late, as metrics do; what the groups hold is known at once, as Describe
+calls show it.
 """
 
-import random
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from infra.planner.model import Limits, Observation, Policy, Promise
+from infra.planner.model import Limits, Observation, Policy
+from scripts.simulator.fluid import FluidQueue
 from scripts.simulator.groups import Group
-from scripts.simulator.supplies import Supply
-from scripts.simulator.traces import Floats, Series
+from scripts.simulator.request_queue import RequestQueue
+from scripts.simulator.scene import STEP_SECONDS, Queue, Scene
+from scripts.simulator.traces import Floats
 
-STEP_SECONDS = 10.0
 STEPS_A_MINUTE = 6
-DROP_AFTER_SECONDS = 120.0
-SKIPPED_DAYS = 2.0  # at the start: every policy learns something first
-REQUESTS_PER_REPLICA_SECOND = 5.0  # graininess: offered work of a step varies as a Poisson count of so many requests
 START_UNIX_SECONDS = 1_700_000_000.0
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Everything of a run but the policy. The unit of work is what one replica does in a second."""
-
-    load: Series
-    supplies: tuple[Supply, ...]
-    mean_replicas: float = 12.0
-    warm_up_seconds: float = 300.0
-    promise: Promise = field(default_factory=Promise)
-    spot_usd_per_hour: tuple[float, ...] = ()
-    on_demand_usd_per_hour: float = 1.0
-    most_replicas: int = 0  # of each group; 0: four times the busiest hour needs
-    seed: int = 0
-    skipped_days: float = SKIPPED_DAYS
-
-    @property
-    def steps(self) -> int:
-        """The run ends with the shorter of load and supplies; nothing is repeated."""
-        seconds = min([self.load.seconds, *(supply.capacity.seconds for supply in self.supplies)])
-        return int(seconds // STEP_SECONDS)
-
-    @property
-    def first_scored(self) -> int:
-        """Short traces, below three times what is skipped, start warm and are scored whole."""
-        skipped = int(self.skipped_days * 86_400 / STEP_SECONDS)
-        return skipped if self.steps >= 3 * skipped or skipped == 0 else 0
-
-    def offered(self) -> Floats:
-        """Replica-seconds of work that arrive in each step."""
-        rate = self.load.at_steps(STEP_SECONDS, self.steps)
-        rate = rate * (self.mean_replicas / max(float(rate[self.first_scored :].mean()), 1e-12))
-        requests = np.random.default_rng([self.seed, 1]).poisson(rate * STEP_SECONDS * REQUESTS_PER_REPLICA_SECOND)
-        return np.asarray(requests / REQUESTS_PER_REPLICA_SECOND, dtype=np.float64)
-
-    def groups(self) -> list[Group]:
-        prices = self.spot_usd_per_hour or (0.41 * self.on_demand_usd_per_hour,) * len(self.supplies)
-        zones = [
-            (supply.capacity.name, prices[i], supply.capacity.at_steps(STEP_SECONDS, self.steps).astype(int).tolist())
-            for i, supply in enumerate(self.supplies)
-        ]
-        rng = random.Random(self.seed * 7919 + 1)
-        made = [Group(f"spot-{n}", True, usd, cap, rng, self.warm_up_seconds) for n, usd, cap in zones]
-        return [*made, Group("on-demand", False, self.on_demand_usd_per_hour, None, rng, self.warm_up_seconds)]
-
-    def limits(self, offered: Floats) -> Limits:
-        most = self.most_replicas or self._ample(offered)
-        names = [f"spot-{supply.capacity.name}" for supply in self.supplies]
-        return Limits(dict.fromkeys([*names, "on-demand"], most), promise=self.promise)
-
-    def _ample(self, offered: Floats) -> int:
-        an_hour = int(3600 / STEP_SECONDS)
-        busiest = (
-            np.convolve(offered, np.ones(an_hour) / an_hour, "valid").max()
-            if len(offered) > an_hour
-            else offered.mean()
-        )
-        return max(4, int(4 * busiest / STEP_SECONDS))
+FLUID, REQUEST = "fluid", "request"
+LEVELS: dict[str, Callable[[Scene, Floats], Queue]] = {FLUID: FluidQueue, REQUEST: RequestQueue}
 
 
 @dataclass
@@ -94,8 +31,8 @@ class Minute:
 
 @dataclass
 class Run:
-    """What happened, from `first_scored` on. `waits` holds (seconds, work) of all that was served; work in
-    replica-seconds.
+    """What happened, from `first_scored` on. `waits` and `first_tokens` hold (seconds, work) of all that was served;
+    work in replica-seconds.
     """
 
     scene: Scene
@@ -107,31 +44,31 @@ class Run:
     usd: float = 0.0
     warm_up_usd: float = 0.0
     launches: int = 0
-    waits: dict[int, float] = field(default_factory=dict)  # whole seconds -> work
+    waits: dict[float, float] = field(default_factory=dict)
+    first_tokens: dict[float, float] = field(default_factory=dict)
     minutes: list[Minute] = field(default_factory=list)
 
 
-def simulate(scene: Scene, policy: Policy, progress: Callable[[float], None] = lambda share: None) -> Run:
+def simulate(
+    scene: Scene, policy: Policy, progress: Callable[[float], None] = lambda share: None, level: str = FLUID
+) -> Run:
     """Replay the scene once. Same scene, same policy: same run."""
     offered = scene.offered()
-    groups = scene.groups()
-    world = _World(scene, policy, groups, scene.limits(offered), offered.tolist())
-    world.start_warm()
+    world = _World(scene, policy, scene.limits(offered), LEVELS[level](scene, offered))
+    world.start_warm(offered)
     for index in range(scene.steps):
         world.step(index)
         if index % 8640 == 0:
             progress(index / scene.steps)
+    world.run.waits, world.run.first_tokens = world.queue.waits, world.queue.first_tokens
     return world.run
 
 
 class _World:
-    def __init__(
-        self, scene: Scene, policy: Policy, groups: list[Group], limits: Limits, offered: Sequence[float]
-    ) -> None:
-        self.scene, self.policy, self.groups, self.limits, self.offered = scene, policy, groups, limits, offered
-        self.run = Run(scene, groups)
-        self.queue: deque[list[float]] = deque()  # [arrived at, work]
-        self.waiting = 0.0
+    def __init__(self, scene: Scene, policy: Policy, limits: Limits, queue: Queue) -> None:
+        self.scene, self.policy, self.limits, self.queue = scene, policy, limits, queue
+        self.groups = scene.groups()
+        self.run = Run(scene, self.groups)
         self.state: object = None
         self.minute = [0.0, 0.0, 0.0]  # offered, answered, late of the running minute
         self.known: tuple[float | None, float, float, float] = (
@@ -140,10 +77,11 @@ class _World:
             0.0,
             0.0,
         )  # offered per second, backlog, answered, late as metrics show them
+        self.launched_before = 0
 
-    def start_warm(self) -> None:
+    def start_warm(self, offered: Floats) -> None:
         """On-demand replicas for the first hour, ready: no policy begins with a queue."""
-        first = self.offered[: int(3600 / STEP_SECONDS)]
+        first = offered[: int(3600 / STEP_SECONDS)].tolist()
         group = self.groups[-1]
         group.ready = group.desired = 1 + int(1.25 * sum(first) / len(first) / STEP_SECONDS)
 
@@ -160,50 +98,23 @@ class _World:
                 self._bill(group)
             else:
                 group.billed_seconds = group.warming_seconds = 0.0
-        self._serve(now, self.offered[index], ready * STEP_SECONDS, scored)
+        self._serve(index, ready, scored)
 
     def _bill(self, group: Group) -> None:
         self.run.usd += group.billed_seconds * group.usd_per_hour / 3600
         self.run.warm_up_usd += group.warming_seconds * group.usd_per_hour / 3600
         group.billed_seconds = group.warming_seconds = 0.0
 
-    def _serve(self, now: float, work: float, capacity: float, scored: bool) -> None:
-        """First in, first out. Work of this step that fits has not waited; the rest waits until the step that
-        serves it.
-        """
-        queue, run, limit = self.queue, self.run, self.scene.promise.wait_seconds
-        late = answered = dropped = 0.0
+    def _serve(self, index: int, ready: int, scored: bool) -> None:
+        work, offered, answered, late, dropped = self.queue.serve(index, ready, scored)
         self.minute[0] += work
-        while queue and now - queue[0][0] > DROP_AFTER_SECONDS:
-            _, lost = queue.popleft()
-            dropped += lost
-            self.waiting -= lost
-        if work > 0:
-            queue.append([now, work])
-            self.waiting += work
-        room = capacity
-        while queue and room > 0:
-            arrived, amount = queue[0]
-            part = amount if amount <= room else room
-            waited = now - arrived
-            if scored:
-                key = int(waited)
-                run.waits[key] = run.waits.get(key, 0.0) + part
-            if waited > limit:
-                late += part
-            answered += part
-            room -= part
-            self.waiting -= part
-            if part == amount:
-                queue.popleft()
-            else:
-                queue[0][1] = amount - part
         self.minute[1] += answered + dropped
-        self.minute[2] += late + dropped
+        self.minute[2] += late
         if scored:
-            run.offered += work
+            run = self.run
+            run.offered += offered
             run.served += answered
-            run.late += late + dropped
+            run.late += late
             run.dropped += dropped
 
     def _plan(self, now: float, index: int) -> None:
@@ -219,10 +130,13 @@ class _World:
             group.desired = wanted.get(group.name, group.desired)
         if index >= self.scene.first_scored:
             self.run.minutes.append(Minute(self.minute[0] / 60, tuple(pool.ready for pool in pools), self.minute[2]))
-            self.run.launches = sum(launched) - self._launched_before
+            self.run.launches = sum(launched) - self.launched_before
         else:
-            self._launched_before = sum(launched)
-        self.known = (self.minute[0] / 60 if index else None, max(self.waiting, 0.0), self.minute[1], self.minute[2])
+            self.launched_before = sum(launched)
+        self.known = (
+            self.minute[0] / 60 if index else None,
+            max(self.queue.waiting, 0.0),
+            self.minute[1],
+            self.minute[2],
+        )
         self.minute = [0.0, 0.0, 0.0]
-
-    _launched_before = 0

@@ -15,9 +15,10 @@ from pathlib import Path
 from infra.planner.model import Promise
 from scripts.simulator.bound import clairvoyant_usd
 from scripts.simulator.policies import OURS, POLICIES
+from scripts.simulator.scene import Scene
 from scripts.simulator.scene_files import Given, read_scene
 from scripts.simulator.score import Score, score, static_fleet_replicas, static_usd
-from scripts.simulator.world import Scene, simulate
+from scripts.simulator.world import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
 TRACES = Path(os.environ.get("WARMFLEET_TRACES", ROOT.parent / "shared" / "traces"))

@@ -9,10 +9,11 @@ from infra.planner.model import Limits, Observation, Plan, Promise, Target
 from scripts.simulator.bound import clairvoyant_usd
 from scripts.simulator.groups import DRAIN_SECONDS, NOTICE_SECONDS, Group
 from scripts.simulator.policies import POLICIES
+from scripts.simulator.scene import Scene
 from scripts.simulator.score import score, static_fleet_replicas, static_usd
 from scripts.simulator.supplies import Supply
 from scripts.simulator.traces import Series
-from scripts.simulator.world import Scene, simulate
+from scripts.simulator.world import simulate
 
 DAY = 86_400
 

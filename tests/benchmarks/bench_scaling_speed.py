@@ -1,7 +1,8 @@
-"""How long the planner thinks about a large fleet, and how large its package is: `make bench`.
+"""How long the planner thinks about a large fleet, how large its package is, how fast the simulator is: `make bench`.
 
 Fifty pools (49 zones of spot, one group on-demand) with 2,000 replicas, in the situations that cost most. A figure is
-the fastest of some tries of one plan: what a function with a whole core to itself needs.
+the fastest of some tries of one plan: what a function with a whole core to itself needs. The simulated load is a wave
+that keeps twelve replicas busy.
 """
 
 import random
@@ -11,10 +12,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from infra.planner.model import Limits, Observation, Pool
 from infra.planner.plan import plan
 from infra.planner.state import State
 from scripts import planner_zip
+from scripts.simulator.policies import OURS, POLICIES
+from scripts.simulator.scene import REQUESTS_PER_REPLICA_SECOND, Scene
+from scripts.simulator.supplies import Supply
+from scripts.simulator.traces import Series
+from scripts.simulator.world import FLUID, REQUEST, simulate
 from tests.benchmarks.figures import Figure, report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +31,7 @@ START_UNIX_SECONDS = 1_700_000_040.0
 EVENTS, MINUTES_APART = 24, 15
 TRIES = 7
 PLAN_MS, PACKAGE_KB = 10.0, 200.0
+ANCHOR_SECONDS, OURS_SECONDS, REQUEST_US = 2.0, 60.0, 1.0
 
 
 def fleet(warming_share: float = 0.1) -> tuple[Pool, ...]:
@@ -89,7 +98,30 @@ def situations() -> Iterator[tuple[str, tuple[Pool, ...], State]]:
     yield "nothing learned yet", usual, State(minute=state.minute)
 
 
+def two_weeks(days: float = 14.0) -> Scene:
+    minutes = int(days * 1440)
+    wave = Series("wave", 60.0, 1.0 + 0.5 * np.sin(np.arange(minutes) * 2 * np.pi / 1440))
+    calm, restless = np.full(minutes, 8.0), np.resize(np.repeat([16.0, 3.0], (700, 100)), minutes)
+    supplies = tuple(Supply(Series(f"zone-{i}", 60.0, zone), "region") for i, zone in enumerate((calm, restless)))
+    return Scene(wave, supplies, skipped_days=0.0)
+
+
+def seconds_of(scene: Scene, policy: str, level: str) -> tuple[float, float]:
+    """Seconds of one run, and requests that it simulated."""
+    began = time.process_time()
+    run = simulate(scene, POLICIES[policy], level=level)
+    return time.process_time() - began, run.offered * REQUESTS_PER_REPLICA_SECOND
+
+
+def simulations() -> Iterator[Figure]:
+    yield Figure("14 days fluid, SpotHedge", seconds_of(two_weeks(), "spothedge", FLUID)[0], ANCHOR_SECONDS, "s")
+    yield Figure("14 days fluid, the planner with 3 pools", seconds_of(two_weeks(), OURS, FLUID)[0], OURS_SECONDS, "s")
+    seconds, requests = seconds_of(two_weeks(1.0), "spothedge", REQUEST)
+    yield Figure("a request at the request level", 1e6 * seconds / requests, REQUEST_US, "us")
+
+
 def measured() -> Iterator[Figure]:
+    yield from simulations()
     for what, pools, state in situations():
         yield Figure(f"plan, {what}", fastest_ms(pools, state), PLAN_MS, "ms")
     yield Figure("package of the planner's function", len(planner_zip.content(ROOT)) / 1000, PACKAGE_KB, "KB")
