@@ -2,14 +2,13 @@
 
 import errno
 import os
-import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
 import typer
 from typer._click.exceptions import ClickException, UsageError  # Typer carries its own Click, and exports few names
 
+from scripts import interrupts
 from scripts.commands import backend, image, jobs, keys, models, scaling, service
 from scripts.commands.ask import ask
 from scripts.commands.chaos import chaos
@@ -49,7 +48,7 @@ def build_app() -> typer.Typer:
 
 def main() -> NoReturn:
     """Run the command line of this process and leave it."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts.listen()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -119,15 +118,6 @@ def _show_usage(error: UsageError) -> None:
     from typer.rich_utils import rich_format_error
 
     rich_format_error(error)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, _heard)
-    raise KeyboardInterrupt
-
-
-def _heard(_number: int, _frame: FrameType | None) -> None:
-    """Once is enough: a group gets SIGTERM twice, as `make` passes it on, and it must not cut the cleaning up."""
 
 
 if __name__ == "__main__":
