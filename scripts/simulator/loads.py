@@ -2,8 +2,9 @@
 
 Read are: a folder of ServeGen client files (`t_seconds,rate_per_second,…`; the load is their sum), a CSV of rates
 (`t_seconds,rate_per_second`, header optional, one row a second, minute or other even step), a CSV of requests (a
-timestamp, then one or two columns of token counts, as Azure publishes them) and JSON lines with `timestamp` in
-milliseconds and `output_length` (Mooncake). Any of them may be compressed with xz.
+timestamp, then one or two columns of token counts, as Azure publishes them), JSON lines with `timestamp` in
+milliseconds and `output_length` (Mooncake) and one metric as CloudWatch exports it. Any of them may be compressed with
+xz.
 """
 
 import csv
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.simulator.cloudwatch import Points, read_export
 from scripts.simulator.traces import Floats, Series, Sizes, TraceError
 
 REQUEST_STEP_SECONDS = 10.0
+MOST_STEPS = 10_000_000  # three years of 10 s
 LONGEST_BRIDGED_STEPS = 1  # a hole of one row is bridged without a word; a longer one is bridged and reported
 
 FORMATS = "give t_seconds,rate_per_second rows, requests with a timestamp and token counts, or Mooncake's JSON lines"
@@ -29,13 +32,26 @@ def read_load(path: Path) -> Series:
     Raises TraceError naming file, line and remedy: empty, unsorted, negative or unknown content.
     """
     if path.is_dir():
-        return _sum_of_clients(path)
+        return _with_work(path, _sum_of_clients(path))
     if not path.is_file():
         raise TraceError(path, "there is no such file or folder", "check --load")
+    return _with_work(path, _read_file(path))
+
+
+def _with_work(path: Path, load: Series) -> Series:
+    if not load.values.any():
+        raise TraceError(path, "every rate in it is 0", "give a trace in which something is asked")
+    return load
+
+
+def _read_file(path: Path) -> Series:
     lines = _lines(path)
     if not lines:
         raise TraceError(path, "the file is empty", "give a trace with at least two rows")
     if lines[0].lstrip().startswith("{"):
+        exported = read_export(path, "\n".join(lines), _moment)
+        if exported is not None:
+            return _points(path, exported)
         return _requests(path, list(_json_rows(path, lines)))
     return _csv(path, lines)
 
@@ -135,18 +151,31 @@ def _rates(path: Path, lines: Sequence[str]) -> Series:
         rates.append(rate)
     if len(times) < 2:
         raise TraceError(path, f"{len(times)} row of rates", "give a trace with at least two rows")
-    return _even(path.name, np.array(times), np.array(rates))
+    return _even(path, np.array(times), np.array(rates))
 
 
-def _even(name: str, times: Floats, rates: Floats) -> Series:
+def _points(path: Path, points: Points) -> Series:
+    """An exported metric; seconds count from its first point."""
+    if len(points) < 2:
+        raise TraceError(path, f"{len(points)} point of a metric", "export at least two")
+    times = np.array([time for time, _ in points]) - points[0][0]
+    twice = np.flatnonzero(np.diff(times) == 0)
+    if len(twice):
+        raise TraceError(path, f"two points at {times[twice[0]]:g} s after the first", "export one metric once")
+    return _even(path, times, np.array([value for _, value in points]))
+
+
+def _even(path: Path, times: Floats, rates: Floats) -> Series:
     """Rows at an even step. A hole is bridged by a straight line, and named where it is longer than one row."""
     steps = np.diff(times)
     step = float(np.median(steps))
-    count = round((times[-1] - times[0]) / step) + 1
+    count = round(float(times[-1] - times[0]) / step) + 1
+    if count > MOST_STEPS:
+        raise TraceError(path, f"{times[-1] - times[0]:g} s in steps of {step:g} s", "check its times, or cut it")
     wide = np.flatnonzero(steps > step * (LONGEST_BRIDGED_STEPS + 1.5))
     gaps = tuple(f"{times[i]:.0f}-{times[i + 1]:.0f} s has no rows, bridged by a straight line" for i in wide)
     even = np.interp(times[0] + np.arange(count) * step, times, rates)
-    return Series(name, step, even, gaps)
+    return Series(path.name, step, even, gaps)
 
 
 Row = tuple[int, float, float | None, float]  # line, time, tokens of the prompt where they are told, of the answer
@@ -165,11 +194,18 @@ def _json_rows(path: Path, lines: Sequence[str]) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
-            prompt = float(row["input_length"]) if "input_length" in row else None
-            yield number, float(row["timestamp"]) / 1000, prompt, float(row["output_length"])
+            prompt = _finite(row["input_length"]) if "input_length" in row else None
+            yield number, _finite(row["timestamp"]) / 1000, prompt, _finite(row["output_length"])
         except (ValueError, KeyError, TypeError) as error:
             problem = f"no timestamp and output_length ({type(error).__name__})"
             raise TraceError(path, problem, "write Mooncake's JSON lines", number) from error
+
+
+def _finite(value: object) -> float:
+    number = _number(str(value))
+    if number is None:
+        raise ValueError(value)
+    return number
 
 
 def _requests(path: Path, rows: Sequence[Row]) -> Series:
@@ -185,6 +221,8 @@ def _requests(path: Path, rows: Sequence[Row]) -> Series:
     if len(rows) < 2:
         raise TraceError(path, f"{len(rows)} request", "give a trace with at least two rows")
     start = rows[0][1]
+    if last - start > MOST_STEPS * REQUEST_STEP_SECONDS:
+        raise TraceError(path, f"{last - start:g} s between first and last request", "check its times, or cut it")
     at = np.array([(time - start) / REQUEST_STEP_SECONDS for _, time, _, _ in rows]).astype(np.int64)
     outputs = np.array([tokens for *_, tokens in rows])
     prompts = np.array([prompt for _, _, prompt, _ in rows if prompt is not None])

@@ -9,11 +9,12 @@ import numpy as np
 
 from infra.planner.model import Promise
 from scripts.simulator.loads import read_load
-from scripts.simulator.scene import Scene
+from scripts.simulator.scene import STEP_SECONDS, Scene
 from scripts.simulator.supplies import read_supply
 from scripts.simulator.traces import Series, TraceError
 
 SPOT_SHARE = 0.41  # of the on-demand price, unless prices are given: median of g5 and g6 zones in a public catalogue
+SHORTEST_SECONDS = 60.0  # policies plan once a minute
 FULL_ZONE_SHARE = 4 / 3  # replicas that a zone of full capacity gives, by the mean load: 16 at 12
 
 
@@ -45,7 +46,7 @@ def read_scene(loads: Sequence[Path], spot: Sequence[str], prices: Path | None, 
         raise TraceError(Path(names[0]), "two spot traces have one name", "rename one: a zone is known by it")
     paid = read_prices(prices, len(supplies)) if prices else Prices()
     spot_prices = paid.spot if len(paid.spot) == len(supplies) else paid.spot[:1] * len(supplies)
-    return Scene(
+    scene = Scene(
         load,
         supplies,
         given.mean_replicas,
@@ -55,6 +56,12 @@ def read_scene(loads: Sequence[Path], spot: Sequence[str], prices: Path | None, 
         paid.on_demand,
         seed=given.seed,
     )
+    if scene.steps * STEP_SECONDS < SHORTEST_SECONDS:
+        shortest = min([load, *(supply.capacity for supply in supplies)], key=lambda one: one.seconds)
+        raise TraceError(
+            Path(shortest.name), f"it lasts {shortest.seconds:g} s", f"give at least {SHORTEST_SECONDS:g} s of each"
+        )
+    return scene
 
 
 def _sum(loads: Sequence[Series]) -> Series:
@@ -71,7 +78,7 @@ def read_prices(path: Path, zones: int) -> Prices:
     """A CSV with the columns on_demand and spot, in dollars an hour: one row, or one for each --spot in its order."""
     if not path.is_file():
         raise TraceError(path, "there is no such file", "check --prices")
-    rows = list(csv.DictReader(path.read_text().splitlines()))
+    rows = list(csv.DictReader(path.read_text(errors="replace").splitlines()))
     if len(rows) not in (1, zones):
         raise TraceError(path, f"{len(rows)} rows of prices for {zones} spot traces", "give one row, or one for each")
     found = []
@@ -81,7 +88,9 @@ def read_prices(path: Path, zones: int) -> Prices:
         except (KeyError, TypeError, ValueError) as error:
             problem = "no columns on_demand and spot with numbers"
             raise TraceError(path, problem, "write on_demand,spot in dollars an hour", number) from error
-        if min(pair) <= 0:
-            raise TraceError(path, f"the price {min(pair):g} is not above 0", "correct it", number)
+        if not all(0 < price < float("inf") for price in pair):
+            raise TraceError(
+                path, f"the prices {pair[0]:g} and {pair[1]:g} are not both above 0", "correct them", number
+            )
         found.append(pair)
     return Prices(found[0][0], tuple(spot for _, spot in found))

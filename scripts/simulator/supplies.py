@@ -56,9 +56,9 @@ def _probes(path: Path, text: str) -> Series:
         step, data = float(document["metadata"]["gap_seconds"]), np.array(document["data"], dtype=np.float64)
     except (ValueError, KeyError, TypeError) as error:
         raise TraceError(path, f"no metadata.gap_seconds and data ({type(error).__name__})", REMEDY) from error
-    if data.ndim != 1 or len(data) < 2 or step <= 0:
+    if data.ndim != 1 or len(data) < 2 or not 0 < step < float("inf"):
         raise TraceError(path, f"{data.size} probes every {step:g} s", "give at least two probes and a step above 0")
-    bad = np.flatnonzero(~(data >= 0))
+    bad = np.flatnonzero(~((data >= 0) & np.isfinite(data)))
     if len(bad):
         raise TraceError(path, f"probe {bad[0]} is {data[bad[0]]:g}", "capacity is a count of 0 or more")
     return Series(path.name, step, data)
@@ -85,7 +85,7 @@ def _model(source: str, seconds: float, seed: int) -> Supply:
         up, down, most = (float(part) for part in source.removeprefix("model:").split(","))
     except ValueError:
         up = down = most = -1.0
-    if min(up, down) <= 0 or most < 0:
+    if not all(0 < hours < float("inf") for hours in (up, down)) or not 0 <= most < float("inf"):
         raise TraceError(
             Path(source), "not three numbers above 0", "write model:HOURS_UP,HOURS_DOWN,MOST, as model:12,1,16"
         )

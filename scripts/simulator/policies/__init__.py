@@ -6,7 +6,9 @@
 
 from infra.planner.model import Policy
 from scripts.simulator.policies.keda_sqs import KedaSqs
+from scripts.simulator.policies.knative_kpa import KnativeKpa
 from scripts.simulator.policies.predictive import Predictive
+from scripts.simulator.policies.ray_serve import RayServe
 from scripts.simulator.policies.spothedge import SpotHedge
 from scripts.simulator.policies.step_backlog import StepBacklog
 from scripts.simulator.policies.target_tracking import TargetTracking
@@ -29,4 +31,8 @@ POLICIES: dict[str, Policy] = {
     "spothedge-self-tuned-load": SpotHedge(tuned="load"),
     "spothedge-self-tuned-extra": SpotHedge(tuned="extra"),
     "keda-sqs": KedaSqs(),
+    "knative-kpa": KnativeKpa(),
+    "knative-kpa-tuned": KnativeKpa(utilization=0.5),
+    "ray-serve": RayServe(),
+    "ray-serve-tuned": RayServe(target_ongoing_requests=2.5),
 }

@@ -2,11 +2,20 @@
 
 from collections.abc import Sequence
 
-from infra.planner.model import Limits, Plan, Pool, Target
+from infra.planner.model import Limits, Observation, Plan, Pool, Target
+from scripts.simulator.scene import REQUESTS_PER_REPLICA_SECOND
 
 
 def offered_replicas(offered: float | None, replica_rate: float) -> float:
     return (offered or 0.0) / replica_rate
+
+
+def ongoing_requests(seen: Observation, per_busy_replica: float) -> float:
+    """Requests that are being answered, so many on each replica at work, and those that wait."""
+    ready = max(sum(pool.ready for pool in seen.pools), 1)
+    busy = min(offered_replicas(seen.offered_tokens_per_second, seen.replica_tokens_per_second), ready)
+    waiting = seen.backlog_tokens / seen.replica_tokens_per_second * REQUESTS_PER_REPLICA_SECOND
+    return busy * per_busy_replica + waiting
 
 
 def spread(

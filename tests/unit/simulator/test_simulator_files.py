@@ -44,6 +44,41 @@ def test_json_lines_may_be_compressed(tmp_path: Path) -> None:
     assert list(read_load(path).values * 10) == [5, 7]
 
 
+def test_a_metric_that_cloudwatch_exports_is_a_load(tmp_path: Path) -> None:
+    times = [f"2026-01-01T00:0{minute}:00+00:00" for minute in (9, 8, 3, 2, 1, 0)]  # newest first, as it prints them
+    data = {
+        "MetricDataResults": [
+            {"Id": "q", "Timestamps": times, "Values": [9, 8, 3, 2, 1, 0.5], "StatusCode": "Complete"}
+        ]
+    }
+    load = read_load(written(tmp_path, "data.json", json.dumps(data, indent=4)))
+    assert (load.step_seconds, list(load.values)) == (60, [0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    assert load.gaps == ("180-480 s has no rows, bridged by a straight line",)
+    points = [{"Timestamp": t, "Sum": v, "Unit": "Count"} for t, v in zip(times[2:], [3, 2, 1, 0.5], strict=True)]
+    statistics = json.dumps({"Label": "Offered", "Datapoints": [points[2], points[0], points[3], points[1]]})
+    assert list(read_load(written(tmp_path, "statistics.json", statistics)).values) == [0.5, 1, 2, 3]
+
+
+def test_requests_bring_their_sizes(tmp_path: Path) -> None:
+    text = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,4808,10\n2023-11-16 18:17:25,1,20\n"
+    sizes = read_load(written(tmp_path, "azure.csv", text)).sizes
+    assert sizes is not None
+    assert (list(sizes.prompts), list(sizes.outputs)) == ([4808, 1], [10, 20])
+    assert read_load(written(tmp_path, "short.csv", "timestamp,tokens\n0,5\n9,5\n")).sizes is None
+
+
+@pytest.mark.parametrize("source", ["model:nan,1,16", "model:inf,1,16", "model:0,1,16", "model:1,2", "model:1,1,-1"])
+def test_a_parametric_zone_needs_three_numbers(source: str) -> None:
+    with pytest.raises(TraceError, match="write model:HOURS_UP,HOURS_DOWN,MOST"):
+        read_supply(source, 16, 1e6, 0)
+
+
+def test_a_run_of_seconds_is_refused(tmp_path: Path) -> None:
+    load = written(tmp_path, "a.csv", "0,1\n1,1\n2,1\n")
+    with pytest.raises(TraceError, match=r"a\.csv: it lasts 3 s; give at least 60 s"):
+        read_scene([load], ["model:5,1,16"], None, GIVEN)
+
+
 def test_a_folder_of_clients_is_their_sum_and_silence_of_all_is_a_gap(tmp_path: Path) -> None:
     written(tmp_path, "chunk-0-trace.csv", "0,1,.9,G,1,1\n600,0,.9,G,1,1\n1200,0,.9,G,1,1\n1800,3,.9,G,1,1\n")
     written(tmp_path, "chunk-1-trace.csv", "0,1,.9,G,1,1\n600,0,.9,G,1,1\n1200,0,.9,G,1,1\n1800,2,.9,G,1,1\n")
@@ -68,6 +103,17 @@ def test_a_hole_in_the_rows_is_bridged_and_named(tmp_path: Path) -> None:
         ("0,1\n60,x\n120,1\n", "line 2: no two numbers in '60,x'"),
         ("who knows\nwhat this is\n", "its rows have no known form"),
         ('{"timestamp": 5}\n', "line 1: no timestamp and output_length"),
+        ('{"timestamp": NaN, "output_length": 1}\n', "line 1: no timestamp and output_length"),
+        ("0,0\n60,0\n120,0\n", "every rate in it is 0"),
+        ("0,1\n60,1\n120,1\n1e15,1\n", "1e+15 s in steps of 60 s"),
+        ("timestamp,tokens\n0,5\n1e15,5\n", "1e+15 s between first and last request"),
+        ('{"MetricDataResults": []}', "it has 0 results; export one metric"),
+        ('{"MetricDataResults": [{"StatusCode": "PartialData"}]}', "its data is PartialData"),
+        ('{"MetricDataResults": [{"Timestamps": ["2026-01-01T00:00:00Z"], "Values": [1, 2]}]}', "1 timestamps for 2"),
+        ('{"MetricDataResults": [{"Timestamps": ["soon", "later"], "Values": [1, 2]}]}', "point 1 is soon, 1"),
+        ('{"MetricDataResults": [{"Timestamps": ["2026-01-01T00:00:00Z"], "Values": [-1]}]}', "point 1 is 2026-01-01"),
+        ('{"Label": "x", "Datapoints": []}', "0 point of a metric"),
+        ('{"Datapoints": [{"Timestamp": "2026-01-01T00:00:00Z", "Sum": 1, "Average": 1}]}', "Sum, Average; export one"),
     ],
 )
 def test_a_load_that_cannot_be_replayed_is_refused_by_file_and_line(tmp_path: Path, text: str, said: str) -> None:
@@ -103,6 +149,8 @@ def test_a_parametric_zone_is_up_and_down_and_the_same_for_a_seed() -> None:
         ("", "the file is empty"),
         ('{"data": [1, 2]}', "no metadata.gap_seconds and data"),
         ('{"metadata": {"gap_seconds": 300}, "data": [1, -2]}', "probe 1 is -2"),
+        ('{"metadata": {"gap_seconds": 300}, "data": [1, Infinity]}', "probe 1 is inf"),
+        ('{"metadata": {"gap_seconds": NaN}, "data": [1, 2]}', "2 probes every nan s"),
         ("5,add,a\n1,add,b\n", "line 2: 0.001 s is before 0.005 s"),
         ("x,y\n", "line 1: unknown row 'x,y'"),
     ],
