@@ -1,6 +1,6 @@
 # Every target runs a command that you could type. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-failures test-cloud test-nodes audit verify-aws lint format bench bench-scaling chaos clean requirements cli bundle .venv
+.PHONY: help up down test test-failures test-cloud test-nodes test-vm audit verify-aws lint format bench bench-scaling chaos clean requirements cli bundle .venv
 
 SETS := infra node gateway converge ansible uv
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
@@ -15,7 +15,7 @@ down: .venv/ready ## remove every process, file and cloud resource that `make up
 	.venv/bin/warmfleet down
 
 test: .venv/ready cli bundle build/ansible/ready ## unit, stack, aws and contract tests, and the journey through `make up`
-	.venv/bin/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not failures and not cloud and not audit and not nodes"
+	.venv/bin/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not failures and not cloud and not audit and not nodes and not vm"
 
 test-failures: .venv/ready cli bundle ## drive `make up` into trouble: altered weights, occupied ports, killed clouds, Ctrl-C
 	.venv/bin/pytest -m failures
@@ -25,6 +25,9 @@ test-cloud: .venv/ready cli bundle ## every stack file through the real CLI on t
 
 test-nodes: .venv/ready cli bundle ## the playbooks on real systemd hosts; needs root, systemd-nspawn and mmdebstrap
 	.venv/bin/pytest tests/nodes -m nodes -p no:cacheprovider
+
+test-vm: .venv/ready build/ansible/ready ## RAID 0 and kernel parameters on an emulated machine; needs root, QEMU and mmdebstrap
+	.venv/bin/pytest tests/vm -m vm -p no:cacheprovider
 
 audit: .venv/ready cli bundle build/audit/ready ## what scanners find in the four stacks, and the controls that prod keeps, beside what is accepted with a reason
 	.venv/bin/pytest -m audit

@@ -21,13 +21,13 @@ NEEDS = pytest.mark.skipif(
 )
 
 
-def run(folder: Path, *command: str, **more: str) -> "subprocess.CompletedProcess[str]":
+def run(folder: Path, *command: str, seconds: float = 100, **more: str) -> "subprocess.CompletedProcess[str]":
     """One of Ansible's programs, in ansible/, writing to `folder` alone."""
     own = {"HOME": str(folder), "ANSIBLE_HOME": str(folder / "ansible"), "ANSIBLE_NOCOLOR": "1", "NO_COLOR": "1"}
     own |= {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
     environ = without_outside(os.environ) | own | more
     line = [str(TOOLS / command[0]), *command[1:]]
-    return subprocess.run(line, cwd=ANSIBLE, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(line, cwd=ANSIBLE, env=environ, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def rendered(folder: Path, paths: Sequence[str], **variables: str) -> list[Path]:
