@@ -77,6 +77,8 @@ VAR_BOOTED_AT = "WARMFLEET_BOOTED_AT"  # when the instance's operating system st
 # --- Objects in the model bucket.
 MANIFEST_NAME = "manifest.json"
 MODELS_PREFIX = "models/"
+CACHES_PREFIX = "caches/"  # caches/<model>/<key>/: an engine's compiled code that a person has accepted
+OFFERS_PREFIX = "offers/"  # offers/<model>/<key>/<instance>.tar: compiled code that a node offers
 POINTERS_PREFIX = "pointers/"
 REPLACEMENTS_PREFIX = "replacements/"  # by group: nodes replaced for their health of late
 SERVICES_PREFIX = "services/"
@@ -88,6 +90,11 @@ JOBS_PREFIX = "jobs/"  # jobs/<id>/result.json, and jobs/<id>/attempt.json: the 
 def model_prefix(model: str, version: str) -> str:
     """Key prefix of one immutable model version, with its trailing slash."""
     return f"{MODELS_PREFIX}{model}/{version}/"
+
+
+def offers_prefix(model: str, key: str) -> str:
+    """Key prefix of what nodes offer as the compiled code of one key, with its trailing slash."""
+    return f"{OFFERS_PREFIX}{model}/{key}/"
 
 
 def job_result_key(job_id: str) -> str:
@@ -185,9 +192,18 @@ PHASE_LAUNCH = "launch"
 PHASE_BOOT = "boot"
 PHASE_DOWNLOAD = "download"
 PHASE_VERIFY = "verify"
+PHASE_CACHE = "cache"  # fetching the engine's compiled code
 PHASE_LOAD = "load"
 PHASE_PROBE = "probe"
-WARM_UP_PHASES = (PHASE_LAUNCH, PHASE_BOOT, PHASE_DOWNLOAD, PHASE_VERIFY, PHASE_LOAD, PHASE_PROBE)
+WARM_UP_PHASES = (PHASE_LAUNCH, PHASE_BOOT, PHASE_DOWNLOAD, PHASE_VERIFY, PHASE_CACHE, PHASE_LOAD, PHASE_PROBE)
+
+# --- Where the engine's compiled code came from.
+CACHE_FETCHED = "fetched"  # from the bucket
+CACHE_KEPT = "kept"  # from this node's disk
+CACHE_ABSENT = "absent"  # nobody has published any: the engine compiles
+CACHE_REFUSED = "refused"  # published, and of no use: the engine compiles
+CACHE_NONE = "none"  # the engine compiles nothing that could be kept
+CACHE_OUTCOMES = (CACHE_FETCHED, CACHE_KEPT, CACHE_ABSENT, CACHE_REFUSED, CACHE_NONE)
 
 # --- What comes of a job that a node was given: a result, or another try, or a dead letter.
 JOB_COMPLETED = "completed"
@@ -202,6 +218,7 @@ JOB_OUTCOMES = (JOB_COMPLETED, JOB_FAILED, JOB_EXPIRED, JOB_FOUND_DONE, JOB_RETR
 # --- Prometheus metrics.
 METRIC_NODE_STATE = "inference_node_state"  # gauge, label state: 1 for the present one
 METRIC_WARM_UP_SECONDS = "inference_warm_up_seconds"  # gauge, label phase
+METRIC_COMPILE_CACHE = "inference_compile_cache"  # gauge, label outcome (CACHE_OUTCOMES): 1 for the present one
 METRIC_NODE_IN_FLIGHT = "inference_node_in_flight_requests"
 METRIC_NODE_TOKENS = "inference_node_generated_tokens"  # counter: exposed as ..._total
 METRIC_NODE_INTERRUPTIONS = "inference_node_interruptions"  # counter, label kind: exposed as ..._total

@@ -107,7 +107,7 @@ def _hash(file: LocalFile, counter: _Counter) -> FileEntry:
 
 def _upload_all(store: ArtifactStore, manifest: Manifest, files: list[LocalFile], counter: _Counter) -> tuple[str, ...]:
     """Send what the bucket lacks or holds with other content; the paths of what was sent."""
-    prefix = contract.model_prefix(manifest.model, manifest.version)
+    prefix = store.version_prefix(manifest.model, manifest.version)
     sources = {file.path: file for file in files}
     sent = []
     for entry in manifest.files:
@@ -135,7 +135,7 @@ def _exists(store: ArtifactStore, manifest: Manifest) -> bool:
     )
     if manifest.version != content_version(manifest.files):
         raise VersionExistsError(f"{text}; leave --version out, or choose another name")
-    key = contract.model_prefix(manifest.model, manifest.version) + contract.MANIFEST_NAME
+    key = store.version_prefix(manifest.model, manifest.version) + contract.MANIFEST_NAME
     raise VersionExistsError(
         f"{text}; a version named by its content has one manifest, so somebody has altered it: delete "
         f"s3://{store.bucket}/{key} and publish again, or publish under another --version"

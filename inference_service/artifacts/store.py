@@ -36,19 +36,27 @@ def error_code(error: ClientError) -> str:
 
 
 class ArtifactStore:
-    """One model bucket. Every method raises ArtifactError where a person has to act; botocore has retried by then."""
+    """One model bucket. Every method raises ArtifactError where a person has to act; botocore has retried by then.
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
+    `prefix` says of what: models, or compiled code, whose versions are the keys of compile_cache.py.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str, prefix: str = contract.MODELS_PREFIX) -> None:
         self.s3 = s3
         self.bucket = bucket
+        self._prefix = prefix
+
+    def version_prefix(self, model: str, version: str) -> str:
+        """Key prefix of one version, with its trailing slash."""
+        return f"{self._prefix}{check_name('model', model)}/{check_name('version', version)}/"
 
     def models(self) -> list[str]:
         """Names under which anything was published."""
-        return [name.removeprefix(contract.MODELS_PREFIX).rstrip("/") for name in self._folders(contract.MODELS_PREFIX)]
+        return [name.removeprefix(self._prefix).rstrip("/") for name in self._folders(self._prefix)]
 
     def versions(self, model: str) -> list[str]:
         """Versions whose manifest is there; one that is still being uploaded has none."""
-        prefix = f"{contract.MODELS_PREFIX}{check_name('model', model)}/"
+        prefix = f"{self._prefix}{check_name('model', model)}/"
         names = (folder.removeprefix(prefix).rstrip("/") for folder in self._folders(prefix))
         return [version for version in names if self.manifest_sha256(model, version)]
 
@@ -127,8 +135,7 @@ class ArtifactStore:
             )
 
     def _manifest_key(self, model: str, version: str) -> str:
-        prefix = contract.model_prefix(check_name("model", model), check_name("version", version))
-        return prefix + contract.MANIFEST_NAME
+        return self.version_prefix(model, version) + contract.MANIFEST_NAME
 
     def reread_pointer(self, model: str, known: tuple[Pointer, str] | None) -> tuple[Pointer, str] | None:
         """As read_pointer; while the pointer is still the `known` one, S3 answers without a body."""

@@ -20,7 +20,6 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from inference_service import contract
 from inference_service.artifacts import ArtifactError, ArtifactStore, FileEntry, Manifest, VersionRef
 from inference_service.artifacts.errors import IntegrityError, MissingObjectError
 from inference_service.artifacts.store import error_code
@@ -117,7 +116,7 @@ class VersionFetcher:
 
     def _receive(self, manifest: Manifest, missing: list[FileEntry], directory: Path, progress: Progress) -> float:
         """Download and verify; returns when the last byte was here."""
-        prefix = contract.model_prefix(manifest.model, manifest.version)
+        prefix = self._store.version_prefix(manifest.model, manifest.version)
         with ThreadPoolExecutor(PARALLEL_PARTS) as receivers, ThreadPoolExecutor(PARALLEL_HASHES) as hashers:
             transfers = [
                 _Transfer(self._store.s3, self._store.bucket, prefix + file.path, file, directory / file.path, progress)

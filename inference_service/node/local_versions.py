@@ -14,14 +14,15 @@ RESERVE_BYTES = 256 << 20  # for logs and the engine's own caches
 
 @dataclass(frozen=True)
 class LocalVersions:
-    """The versions of one model, under `data_dir`."""
+    """The versions of one model, in a folder of `data_dir`."""
 
     data_dir: Path
     model: str
+    folder: str = "models"
 
     @property
     def root(self) -> Path:
-        return self.data_dir / "models" / self.model
+        return self.data_dir / self.folder / self.model
 
     def complete(self, version: str) -> Path:
         return self.root / version

@@ -15,6 +15,9 @@ class NodeMetrics:
         self.tokens = Counter(contract.METRIC_NODE_TOKENS, "Tokens decoded for answers", registry=self._registry)
         self._state = self._gauge(contract.METRIC_NODE_STATE, "1 for the node's present state", "state")
         self._warm_up = self._gauge(contract.METRIC_WARM_UP_SECONDS, "Seconds of each warm-up phase", "phase")
+        self._cache = self._gauge(
+            contract.METRIC_COMPILE_CACHE, "1 for where the engine's compiled code came from", "outcome"
+        )
         self._in_flight = self._gauge(contract.METRIC_NODE_IN_FLIGHT, "Requests accepted and not yet answered")
         self._interruptions = self._gauge(
             f"{contract.METRIC_NODE_INTERRUPTIONS}_total", "Reasons to stop taking work, by kind", "kind"
@@ -32,6 +35,8 @@ class NodeMetrics:
         for phase, seconds in status.warm_up_seconds.items():
             if seconds is not None:
                 self._warm_up.labels(phase).set(seconds)
+        for outcome in contract.CACHE_OUTCOMES:
+            self._cache.labels(outcome).set(outcome == status.compile_cache)
         for kind, count in status.interruptions.items():
             self._interruptions.labels(kind).set(count)
         for outcome in contract.JOB_OUTCOMES:

@@ -37,6 +37,7 @@ class NodeStatus:
     failed: int = 0  # of these, how many the engine failed
     rebalance_recommended: bool = False
     warm_up_seconds: dict[str, float | None] = field(default_factory=_no_seconds)
+    compile_cache: str | None = None  # one of CACHE_OUTCOMES, once a version was fetched
 
     def interrupt(self, why: Interruption | None) -> None:
         """What interrupts the node now. The same kind again is the same interruption, until it has gone away."""
@@ -82,6 +83,7 @@ class NodeStatus:
             "answered": self.answered,
             "failed": self.failed,
             "warm_up_seconds": seconds,
+            "compile_cache": self.compile_cache,
             "engine": self.engine,
             "pid": os.getpid(),
             "address": self.address,

@@ -14,9 +14,11 @@ import structlog
 from aiohttp import web
 from botocore.config import Config
 
+from inference_service import contract
 from inference_service.artifacts import ArtifactStore
 from inference_service.node.admission import Admission
 from inference_service.node.app import create_app
+from inference_service.node.compile_cache import CompileCaches
 from inference_service.node.download import PARALLEL_PARTS, VersionFetcher
 from inference_service.node.engines.choice import create_engine
 from inference_service.node.engines.watched import WatchedEngine
@@ -74,7 +76,9 @@ async def run(settings: NodeSettings, started: datetime) -> None:
         autoscaling = session.client("autoscaling", config=_client_config())
         hooks = LifecycleHooks(autoscaling, identity, settings.launch_hook, settings.terminate_hook)
         local = LocalVersions(settings.data_dir, settings.model)
-        warm_up = WarmUp(status, engine, VersionFetcher(store, local), settings.load_timeout_seconds)
+        compiled = ArtifactStore(s3, settings.bucket, contract.CACHES_PREFIX)
+        caches = CompileCaches(compiled, settings.data_dir, settings.model, identity.instance_id)
+        warm_up = WarmUp(status, engine, VersionFetcher(store, local), settings.load_timeout_seconds, caches)
         drains = GUARD_DRAIN not in settings.guards_off
         drain_seconds = settings.drain_seconds if drains else 0.0
         worker = Worker(status, warm_up, local, hooks, drain_seconds, settings.rebalance_reaction)

@@ -13,12 +13,13 @@ from infra.policy_document import Condition, Statement, statement
 
 ANSWER_DAYS = 1  # that answers can be asked for again; S3 counts in whole days
 RESULT_DAYS = 7  # that results of jobs are kept
+OFFER_DAYS = 7  # that a node's compiled code waits to be accepted
 NONCURRENT_DAYS = 30  # to undo a deletion or a pointer's change by hand
 
 
 @dataclass(frozen=True)
 class ModelBucketArgs:
-    """`promoters` is a pattern of the role that may write pointers; the rest as in PrivateBucketArgs."""
+    """`promoters` is a pattern of the role that says what nodes run; the rest as in PrivateBucketArgs."""
 
     promoters: str
     logs: LogBucket
@@ -40,10 +41,14 @@ class ModelBucket(pulumi.ComponentResource):
             key_arn=args.key_arn,
             noncurrent_days=NONCURRENT_DAYS,
             expiration_days=None,
-            statements=pulumi.Output.from_input(pointers_by(args.promoters)),
+            statements=pulumi.Output.from_input(decided_by(args.promoters)),
             delete_with_stack=args.delete_with_stack,
             keep=args.keep,
-            passing={contract.IDEMPOTENCY_PREFIX: ANSWER_DAYS, contract.JOBS_PREFIX: RESULT_DAYS},
+            passing={
+                contract.IDEMPOTENCY_PREFIX: ANSWER_DAYS,
+                contract.JOBS_PREFIX: RESULT_DAYS,
+                contract.OFFERS_PREFIX: OFFER_DAYS,
+            },
         )
         bucket = PrivateBucket(name, bucket_args, child)
         aws.s3.BucketLogging(
@@ -58,8 +63,9 @@ class ModelBucket(pulumi.ComponentResource):
         self.register_outputs({"bucketName": self.bucket_name})
 
 
-def pointers_by(promoters: str) -> Callable[[str], Sequence[Statement]]:
-    """Nobody but the promoter says which version nodes serve: neither administrators nor whoever publishes models.
+def decided_by(promoters: str) -> Callable[[str], Sequence[Statement]]:
+    """Nobody but the promoter says which version nodes serve, and which compiled code they run: neither administrators
+    nor whoever publishes models.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
     """
@@ -68,7 +74,7 @@ def pointers_by(promoters: str) -> Callable[[str], Sequence[Statement]]:
     return lambda bucket_arn: [
         statement(
             writing,
-            [f"{bucket_arn}/{contract.POINTERS_PREFIX}*"],
+            [f"{bucket_arn}/{prefix}*" for prefix in (contract.POINTERS_PREFIX, contract.CACHES_PREFIX)],
             effect="Deny",
             principal="*",
             condition=others,

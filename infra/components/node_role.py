@@ -56,12 +56,17 @@ def may_serve(
     log_group_arn: str,
     key_arn: str,
 ) -> list[Statement]:
-    """One model's versions, pointer and jobs, and the service bundle. Listing makes a missing key a 404, not a 403."""
-    readable = [f"{contract.MODELS_PREFIX}{model}/*", contract.pointer_key(model), f"{contract.SERVICES_PREFIX}*"]
+    """One model's versions, pointer and jobs, and the service bundle. Listing makes a missing key a 404, not a 403.
+
+    Compiled code is read where a person has accepted it, and offered where nobody runs it from.
+    """
+    folders = [f"{contract.MODELS_PREFIX}{model}/", f"{contract.CACHES_PREFIX}{model}/", contract.SERVICES_PREFIX]
+    readable = [contract.pointer_key(model), *(f"{folder}*" for folder in folders)]
     working = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
     return [
         statement(["s3:GetObject"], [f"{bucket_arn}/{key}" for key in readable]),
         statement(["s3:ListBucket"], [bucket_arn]),
+        statement(["s3:PutObject"], [f"{bucket_arn}/{contract.OFFERS_PREFIX}{model}/*"]),
         statement(["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{contract.JOBS_PREFIX}*"]),
         statement(working, [jobs_queue_arn]),
         statement(["sqs:SendMessage"], [dead_letters_arn]),

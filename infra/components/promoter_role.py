@@ -1,4 +1,4 @@
-"""Who says which model version is served."""
+"""Who says which model version is served, and with which compiled code."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class PromoterRoleArgs:
 
 
 class PromoterRole(pulumi.ComponentResource):
-    """Taken on by `warmfleet models activate` and `rollback`; it has no other permission than writing pointers."""
+    """Taken on by `warmfleet models activate` and `rollback`; and by `caches accept`; it has no other permission."""
 
     arn: pulumi.Output[str]
 
@@ -30,7 +30,7 @@ class PromoterRole(pulumi.ComponentResource):
             name,
             path=path(args.environment),
             assume_role_policy=to_json(statement(["sts:AssumeRole"], [], principal=account)),
-            description="Writes the pointers that name the served model versions",
+            description="Writes the pointers that name the served model versions, and accepts compiled code",
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arn = self._role.arn
@@ -58,11 +58,15 @@ def promoters(account_id: str, environment: str) -> str:
 
 
 def may_promote(bucket_arn: str, key_arn: str) -> str:
-    """Listing makes a missing pointer a 404 instead of a 403."""
+    """Listing makes a missing pointer a 404 instead of a 403. Offered code is read, and written anew as accepted."""
+    caches = f"{bucket_arn}/{contract.CACHES_PREFIX}*"
     pointers = f"{bucket_arn}/{contract.POINTERS_PREFIX}*"
     return to_json(
         statement(["s3:GetObject", "s3:PutObject"], [pointers]),
-        statement(["s3:GetObject"], [f"{bucket_arn}/{contract.MODELS_PREFIX}*"]),
+        statement(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [caches]),
+        statement(
+            ["s3:GetObject"], [f"{bucket_arn}/{each}*" for each in (contract.MODELS_PREFIX, contract.OFFERS_PREFIX)]
+        ),
         statement(["s3:ListBucket"], [bucket_arn]),
         *([may_encrypt(key_arn)] if key_arn else []),
     )

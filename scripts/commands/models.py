@@ -1,4 +1,4 @@
-"""`warmfleet models`: publish a version, list, activate, roll back."""
+"""`warmfleet models`: publish a version, list, activate, roll back; `models caches` is caches.py."""
 
 import sys
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scripts.commands import caches
 from scripts.options import JsonFlag, StackOption
 from scripts.root import LOCAL_STACK
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from scripts.stack_target import StackTarget
 
 app = typer.Typer(help="Model versions: publish, list, activate, roll back.", no_args_is_help=True)
+app.add_typer(caches.app, name="caches")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The model's name, as in the stack's `models`.")]
 

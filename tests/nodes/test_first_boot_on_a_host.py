@@ -13,7 +13,7 @@ from infra.stack import BUNDLE_FOLDER
 from tests.aws.first_boot.cases import SETTINGS
 from tests.nodes.conftest import Instance, Launch
 
-HOST = "run/warmfleet/host.env"
+HOST = "/run/warmfleet/host.env"  # in memory: only the host itself sees it
 BUNDLES = "opt/warmfleet/bundles"
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(400)]
@@ -45,7 +45,7 @@ def recap(said: str, name: str = "localhost") -> dict[str, int]:
 def test_user_data_brings_a_fresh_host_to_a_running_service(role: str, request: pytest.FixtureRequest) -> None:
     instance = request.getfixturevalue(role)
     assert lives(instance, role) == 200
-    booted = dict(each.split("=") for each in (instance.host.root / HOST).read_text().splitlines())
+    booted = dict(each.split("=") for each in instance.host.run("cat", HOST).stdout.splitlines())
     assert 0 < time.time() - float(booted[contract.VAR_BOOTED_AT]) < 200  # this boot's, not this machine's
     shown = instance.host.run("systemctl", "show", "-p", "User,NRestarts", f"warmfleet-{role}.service").stdout
     assert shown.split() == ["User=warmfleet", "NRestarts=0"] or shown.split() == ["NRestarts=0", "User=warmfleet"]
@@ -137,9 +137,10 @@ def test_a_killed_service_is_started_again(node: Instance) -> None:
 
 
 def test_the_service_is_back_after_a_reboot(gateway: Instance) -> None:
-    (gateway.host.root / HOST).unlink(missing_ok=True)
+    before = gateway.host.run("cat", HOST).stdout
     gateway.host.reboot()
     assert lives(gateway, contract.ROLE_GATEWAY) == 200
+    assert gateway.host.run("cat", HOST).stdout != before  # with the time of this boot
 
 
 def test_a_wheel_of_another_hash_is_refused_and_what_runs_stays(gateway: Instance) -> None:

@@ -123,13 +123,14 @@ def test_a_node_reads_its_own_model_and_completes_its_own_groups_hooks(local: Bu
     counts = sorted(f"{arn}/replacements/{each['AutoScalingGroupName']}.json" for each in mine)
     assert allowed(local, f"{MODEL}-node") == {
         "s3:GetObject": [
-            f"{arn}/models/{MODEL}/*",
             f"{arn}/pointers/{MODEL}.json",
+            f"{arn}/models/{MODEL}/*",
+            f"{arn}/caches/{MODEL}/*",
             f"{arn}/services/*",
             f"{arn}/jobs/*",
             *counts,
         ],
-        "s3:PutObject": [f"{arn}/jobs/*", *counts],
+        "s3:PutObject": [f"{arn}/offers/{MODEL}/*", f"{arn}/jobs/*", *counts],
         "s3:ListBucket": [arn],
         "ssm:GetParameter": [parameter(local, "node-token")],
         **each_of(QUEUE_ACTIONS, [queue(local, f"{MODEL}-jobs")]),
@@ -192,16 +193,17 @@ def test_the_bucket_refuses_plain_http_from_everybody(local: Built) -> None:
     assert pointers["Effect"] == "Deny"
 
 
-def test_the_promoter_alone_writes_pointers_and_writes_nothing_else(local: Built) -> None:
+def test_the_promoter_alone_writes_pointers_and_compiled_code_and_writes_nothing_else(local: Built) -> None:
     name, promoter = bucket(local), local.outputs[contract.OUTPUT_PROMOTER_ROLE]
     _, pointers = json.loads(local.aws.client("s3").get_bucket_policy(Bucket=name)["Policy"])["Statement"]
     assert (pointers["Effect"], pointers["Principal"]) == ("Deny", "*")
     assert {"s3:PutObject", "s3:DeleteObject"} <= set(pointers["Action"])
-    assert pointers["Resource"] == [f"arn:aws:s3:::{name}/pointers/*"]
+    assert pointers["Resource"] == [f"arn:aws:s3:::{name}/pointers/*", f"arn:aws:s3:::{name}/caches/*"]
     pattern = pointers["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
     assert pattern == "arn:aws:iam::123456789012:role/warmfleet/local/promoter-*"
     assert fnmatch.fnmatchcase(promoter, pattern)
-    assert allowed(local, "promoter")["s3:PutObject"] == [f"arn:aws:s3:::{name}/pointers/*"]
+    written = allowed(local, "promoter")["s3:PutObject"]
+    assert written == [f"arn:aws:s3:::{name}/pointers/*", f"arn:aws:s3:::{name}/caches/*"]
 
 
 def test_the_bucket_forgets_replaced_versions_and_unfinished_uploads(local: Built) -> None:
@@ -209,7 +211,7 @@ def test_the_bucket_forgets_replaced_versions_and_unfinished_uploads(local: Buil
     assert all(rule["Status"] == "Enabled" for rule in rules)
     assert any(rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays") == 30 for rule in rules)
     passing = {each["Filter"]["Prefix"]: each["Expiration"]["Days"] for each in rules if each.get("Expiration")}
-    assert passing == {"idempotency/": 1, "jobs/": 7}
+    assert passing == {"idempotency/": 1, "jobs/": 7, "offers/": 7}
     for each in rules:
         if each.get("Expiration"):
             assert each["NoncurrentVersionExpiration"]["NoncurrentDays"] == 1

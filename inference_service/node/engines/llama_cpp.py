@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from inference_service.node.engines import llama_wire
-from inference_service.node.engines.protocol import EngineError, EngineLoad, Generation, Piece
+from inference_service.node.engines.protocol import Compiler, EngineError, EngineLoad, Generation, Piece
 
 NO_CHARACTER = "\ufffd"  # what llama.cpp writes for bytes that make none
 HTTP_THREADS_SPARE = 4  # beyond the slots: templates, tokens, metrics
@@ -34,7 +34,10 @@ class LlamaCppEngine:
         self._server: Any = None
         self._http: aiohttp.ClientSession | None = None
 
-    async def load(self, directory: Path) -> None:
+    async def compiler(self) -> Compiler | None:
+        return None
+
+    async def load(self, directory: Path, compiled: Path | None = None) -> None:
         path = model_file(directory)
         self._server = await asyncio.to_thread(self._start, path)
         self._http = aiohttp.ClientSession(

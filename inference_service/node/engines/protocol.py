@@ -60,6 +60,15 @@ class EngineLoad:
     cache_used_fraction: float | None = None
 
 
+@dataclass(frozen=True)
+class Compiler:
+    """What compiled code of this engine depends on, beside the model and the processor."""
+
+    engine: str
+    gpu: str
+    flags: tuple[str, ...]
+
+
 class EngineError(Exception):
     """The engine refused a request (`status` 4xx) or failed (5xx)."""
 
@@ -77,8 +86,14 @@ class Engine(Protocol):
     supports_json_schema: bool
     context_tokens: int
 
-    async def load(self, directory: Path) -> None:
-        """Load the model version in `directory`; returns when it can answer. Raises EngineError with the reason."""
+    async def compiler(self) -> Compiler | None:
+        """None where nothing is compiled, or nobody can say by what."""
+
+    async def load(self, directory: Path, compiled: Path | None = None) -> None:
+        """Load the model version in `directory`; returns when it can answer. Raises EngineError with the reason.
+
+        `compiled`: where compiled code is kept, and is found where a start before this one left it.
+        """
 
     def generate(self, request: Generation) -> AsyncGenerator[Piece, None]:
         """Decode one answer, or the rest of it. Closing the generator stops the decoding. Raises EngineError."""

@@ -5,7 +5,14 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
-from inference_service.node.engines.protocol import EngineError, EngineLoad, FinishReason, Generation, Piece
+from inference_service.node.engines.protocol import (
+    Compiler,
+    EngineError,
+    EngineLoad,
+    FinishReason,
+    Generation,
+    Piece,
+)
 from inference_service.node.settings import StubSettings
 
 HANGING_WORD = "stub-hangs-here"  # decoding this word wedges the whole engine until it is loaded again
@@ -34,7 +41,10 @@ class StubEngine:
         self._moving = asyncio.Event()
         self._moving.set()
 
-    async def load(self, directory: Path) -> None:
+    async def compiler(self) -> Compiler | None:
+        return None
+
+    async def load(self, directory: Path, compiled: Path | None = None) -> None:
         await asyncio.sleep(self._settings.load_seconds)
         if not self._can_load(directory):
             raise EngineError(f"the stub finds no model directory at {directory}")

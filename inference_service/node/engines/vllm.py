@@ -15,17 +15,19 @@ import aiohttp
 import structlog
 
 from inference_service.node import gpu
-from inference_service.node.engines import vllm_wire
-from inference_service.node.engines.protocol import EngineError, EngineLoad, Generation, Piece
+from inference_service.node.engines import vllm_version, vllm_wire
+from inference_service.node.engines.protocol import Compiler, EngineError, EngineLoad, Generation, Piece
 from inference_service.node.settings import NodeSettings
 
 HEALTH_POLL_SECONDS = 0.25
 TERM_SECONDS = 10.0
+OUTPUT_SECONDS = 1.0  # for the last of what an ended child has printed
 LAST_LINES = 20
 LONGEST_EVENT_BYTES = 4 << 20  # the first event repeats the prompt's token ids
 PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=5)
 
 DetectGpus = Callable[[], Awaitable[tuple[gpu.Gpu, ...]]]
+ReadVersion = Callable[[str, Mapping[str, str]], Awaitable[str | None]]
 
 
 class VllmEngine:
@@ -34,28 +36,46 @@ class VllmEngine:
     name = "vllm"
     supports_json_schema = True
 
-    def __init__(self, settings: NodeSettings, detect_gpus: DetectGpus = gpu.detect) -> None:
+    def __init__(
+        self,
+        settings: NodeSettings,
+        detect_gpus: DetectGpus = gpu.detect,
+        read_version: ReadVersion = vllm_version.read,
+    ) -> None:
         self._settings = settings
         self.context_tokens = settings.context_tokens
         self._detect_gpus = detect_gpus
+        self._read_version = read_version
         self._process: asyncio.subprocess.Process | None = None
         self._output: asyncio.Task[None] | None = None
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._folder: Path | None = None
         self._http: aiohttp.ClientSession | None = None
 
-    async def load(self, directory: Path) -> None:
+    async def compiler(self) -> Compiler | None:
+        version = await self._read_version(self._settings.vllm.executable, self._settings.child_environment)
+        try:
+            gpus = await self._detect_gpus()
+        except gpu.GpuError:
+            return None  # loading says it
+        if version is None or not gpus:
+            return None
+        kind = f"{gpus[0].name}, compute capability {gpus[0].compute_capability}"  # an instance's GPUs are of one kind
+        return Compiler(version, kind, vllm_wire.compile_flags(self._settings))
+
+    async def load(self, directory: Path, compiled: Path | None = None) -> None:
         await self._check_gpus()
         self._folder = Path(tempfile.mkdtemp(prefix="warmfleet-vllm-"))  # a socket's path may have 107 bytes at most
         socket = self._folder / "socket"
         command = vllm_wire.serve_command(self._settings, directory, socket)
-        structlog.get_logger().info("starting vLLM", command=command)
+        kept = vllm_wire.compile_environment(compiled) if compiled else {}
+        structlog.get_logger().info("starting vLLM", command=command, compiled=str(compiled))
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
-                env={**self._settings.child_environment, **vllm_wire.OFFLINE},
+                env={**self._settings.child_environment, **vllm_wire.OFFLINE, **kept},
                 start_new_session=True,  # its workers end with it
             )
         except OSError as error:
@@ -131,6 +151,7 @@ class VllmEngine:
         if process:
             await _end_group(process)
         if self._output:
+            await asyncio.wait({self._output}, timeout=OUTPUT_SECONDS)  # its pipe closes at its end
             self._output.cancel()
         if self._http:
             await self._http.close()

@@ -32,6 +32,21 @@ def serve_command(settings: NodeSettings, directory: Path, socket: Path) -> list
     return [settings.vllm.executable, "serve", str(directory), *pairs, *settings.vllm.extra_arguments]
 
 
+def compile_flags(settings: NodeSettings) -> tuple[str, ...]:
+    """What of the command line and of vLLM's own variables may change the code that it compiles: all but paths."""
+    command = serve_command(settings, Path("model"), Path("socket"))[2:]
+    own = (f"{name}={text}" for name, text in settings.child_environment.items() if name.startswith("VLLM_"))
+    return (*command, *sorted(own))
+
+
+def compile_environment(compiled: Path) -> dict[str, str]:
+    """Where vLLM and Triton keep what they compile.
+
+    https://docs.vllm.ai/en/stable/configuration/env_vars/, https://triton-lang.org/main/index.html
+    """
+    return {"VLLM_CACHE_ROOT": str(compiled), "TRITON_CACHE_DIR": str(compiled / "triton")}
+
+
 def tokenize_body(request: Generation, model: str) -> dict[str, Any]:
     """The question as token ids: the model's own chat template, applied by vLLM."""
     return {"model": model, "messages": list(request.messages), "add_generation_prompt": True}

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
-from inference_service.node.engines.protocol import Engine, EngineError, EngineLoad, Generation, Piece
+from inference_service.node.engines.protocol import Compiler, Engine, EngineError, EngineLoad, Generation, Piece
 
 PROBE = Generation(messages=({"role": "user", "content": "Hello"},), max_tokens=1, temperature=0.0)
 
@@ -32,8 +32,11 @@ class WatchedEngine:
         """Since the engine last gave a token, or was loaded."""
         return self._clock() - self._token_at
 
-    async def load(self, directory: Path) -> None:
-        await self._engine.load(directory)
+    async def compiler(self) -> Compiler | None:
+        return await self._engine.compiler()
+
+    async def load(self, directory: Path, compiled: Path | None = None) -> None:
+        await self._engine.load(directory, compiled)
         self._loads += 1
         self._wedged, self._token_at = None, self._clock()
 
