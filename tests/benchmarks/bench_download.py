@@ -2,9 +2,9 @@
 
 One file of 2 GiB over loopback: by the node's own fetcher, by the same without a look at what it got, and by s5cmd,
 which checks nothing either, in rounds that take turns. nginx stands for S3 (a bucket is a folder, a range is a range),
-first with S3's pace of each connection, then with none. Bound: 1.35 times the time without hashing, at that pace; with
-none, the processors are all that limits, and whoever computes less is faster. Prints one table; ends with 1 if the bound
-is missed, with 0 and a reason where nginx is not installed. That a download goes on after a kill:
+first with S3's pace of each connection, then with none. Bound: 1.35 times the time without hashing, at that pace;
+with none, the processors are all that limits, and whoever computes less is faster. Prints one table; ends with 1 if the
+bound is missed, with 0 and a reason where nginx is not installed. That a download goes on after a kill:
 tests/aws/test_artifact_interrupted.py.
 """
 
