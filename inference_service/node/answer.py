@@ -1,12 +1,15 @@
-"""One answer as the node gives it: an engine's pieces, with stop strings obeyed and tokens kept beside their text."""
+"""Answers as the node gives them: an engine's pieces, with stop strings obeyed and tokens kept beside their text."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 from inference_service import contract
 from inference_service.node.engines.protocol import Engine, EngineError, Generation, Piece
 from inference_service.node.stops import Gate
+
+PULSE = Piece("", ())  # the engine decodes, and there is nothing to show yet
 
 
 async def answer(engine: Engine, request: Generation) -> AsyncGenerator[Piece, None]:
@@ -15,10 +18,9 @@ async def answer(engine: Engine, request: Generation) -> AsyncGenerator[Piece, N
     Raises:
         EngineError: the engine's, or 400 where it cannot go on with an answer of this kind.
     """
-    received = request.resume_token_ids
-    if received and not engine.resumes(request):
-        text = f"{engine.name} cannot go on with an answer of this kind from its tokens; ask for it anew"
-        raise EngineError(text, status=400, code=contract.CODE_NOT_RESUMABLE)
+    received, resumes = request.resume_token_ids, engine.resumes(request)
+    if received and not resumes:
+        raise not_resumable(engine)
     shown = await engine.received_text(request) if received and request.stop else ""
     gate = Gate(request.stop, shown)
     async with aclosing(engine.generate(request)) as pieces:
@@ -27,10 +29,73 @@ async def answer(engine: Engine, request: Generation) -> AsyncGenerator[Piece, N
                 yield out
                 if out.finish:
                     return
+            elif not resumes:
+                yield PULSE
 
 
-async def whole(pieces: AsyncGenerator[Piece, None]) -> Piece:
-    """All pieces as one, the last."""
-    parts = [piece async for piece in pieces]
-    tokens = tuple(token for part in parts for token in part.token_ids)
-    return replace(parts[-1], text="".join(part.text for part in parts), token_ids=tokens)
+def not_resumable(engine: Engine) -> EngineError:
+    """What a gateway is told that wants the rest of an answer which can only be begun anew."""
+    text = f"{engine.name} cannot go on with an answer of this kind from its tokens; ask for it anew"
+    return EngineError(text, status=400, code=contract.CODE_NOT_RESUMABLE)
+
+
+async def choices(engine: Engine, request: Generation, count: int) -> AsyncGenerator[tuple[int, Piece], None]:
+    """So many answers to one question, decoded at the same time, each piece with its answer's number.
+
+    With a seed each draws otherwise, and the same each time. Several cannot be gone on with, only begun anew.
+
+    Raises:
+        EngineError: of the first answer that fails; the others stop.
+    """
+    if count == 1:
+        async with aclosing(answer(engine, request)) as pieces:
+            async for piece in pieces:
+                yield 0, piece
+        return
+    if request.resume_token_ids:
+        raise not_resumable(engine)
+    coming: asyncio.Queue[tuple[int, Piece] | Exception | None] = asyncio.Queue()
+
+    async def decode(number: int) -> None:
+        seed = None if request.seed is None else request.seed + number
+        try:
+            async with aclosing(answer(engine, replace(request, seed=seed))) as pieces:
+                async for piece in pieces:
+                    coming.put_nowait((number, piece))
+            coming.put_nowait(None)
+        except Exception as error:
+            coming.put_nowait(error)
+
+    tasks = [asyncio.create_task(decode(number)) for number in range(count)]
+    try:
+        ended = 0
+        while ended < count:
+            come = await coming.get()
+            if isinstance(come, Exception):
+                raise come
+            if come is None:
+                ended += 1
+            else:
+                yield come
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def wholes(pieces: AsyncGenerator[tuple[int, Piece], None], count: int) -> list[Piece]:
+    """Each answer's pieces as one, the last."""
+    parts: list[list[Piece]] = [[] for _ in range(count)]
+    async for number, piece in pieces:
+        parts[number].append(piece)
+    return [joined(part) for part in parts]
+
+
+def joined(parts: Sequence[Piece]) -> Piece:
+    """All that the pieces hold in one, with the counts of the last."""
+    return replace(
+        parts[-1],
+        text="".join(part.text for part in parts),
+        token_ids=tuple(token for part in parts for token in part.token_ids),
+        logprobs=tuple(logprob for part in parts for logprob in part.logprobs),
+    )

@@ -21,6 +21,8 @@ from inference_service.node.readiness import NodeStatus
 RETRY_AFTER_SECONDS = "1"
 COMMENT_SECONDS = 10.0  # an answer that is held back keeps its connection alive this often
 
+Pieces = AsyncGenerator[tuple[int, Piece], None]  # each with the number of its answer
+
 
 @dataclass
 class Sent:
@@ -45,7 +47,7 @@ class ChatEndpoint:
         sent = Sent()
         try:
             self._refuse_unless_ready()
-            chat = parse(await _body(request), json_schema=self._engine.supports_json_schema)
+            chat = parse(await _body(request), supports=self._engine.supports)
             self._refuse_other_models(request, chat)
             await self._refuse_too_long(chat.generation)
             async with self._status.admission.slot():
@@ -87,11 +89,11 @@ class ChatEndpoint:
     async def _answer(self, request: web.Request, chat: ChatRequest, sent: Sent) -> web.StreamResponse:
         identity = chat.answer_id or f"chatcmpl-{secrets.token_hex(12)}"
         created = int(self._clock()) if chat.created is None else chat.created
-        async with aclosing(answer.answer(self._engine, chat.generation)) as pieces:
+        async with aclosing(answer.choices(self._engine, chat.generation, chat.choices)) as pieces:
             if chat.stream:
                 writer = chat_wire.ChunkWriter(identity, created, chat.model, role=chat.answer_id is None)
                 return await self._stream(request, chat, pieces, writer, sent)
-            complete = await answer.whole(self._counted(pieces))
+            complete = await answer.wholes(self._counted(pieces), chat.choices)
         body = chat_wire.completion(identity, created, chat.model, complete)
         return web.Response(body=body, content_type="application/json", headers=self._headers())
 
@@ -99,41 +101,41 @@ class ChatEndpoint:
         self,
         request: web.Request,
         chat: ChatRequest,
-        pieces: AsyncGenerator[Piece, None],
+        pieces: Pieces,
         writer: chat_wire.ChunkWriter,
         sent: Sent,
     ) -> web.StreamResponse:
         """The status line waits for the first piece, so that a refusal of the engine keeps its own status."""
         counted = self._counted(pieces)
-        last = await anext(counted)
+        first = await anext(counted)
         response = web.StreamResponse(headers=self._headers() | {"Content-Type": "text/event-stream"})
         await response.prepare(request)
         sent.response = response
         try:
-            if not self._engine.resumes(chat.generation):
-                last = await self._held_back(response, last, counted)
-            await response.write(writer.chunk(last))
-            async for last in counted:
-                await response.write(writer.chunk(last))
+            if chat.choices > 1 or not self._engine.resumes(chat.generation):
+                ended = await self._held_back(response, chat.choices, first, counted)
+                await response.write(b"".join(writer.chunk(piece, number) for number, piece in enumerate(ended)))
+            else:
+                ended = [await _each(response, first, counted, writer)]
         except EngineError as error:
             self._log.error("an answer broke off", error=str(error))
             await response.write(chat_wire.error_event(str(error), error.code))
         else:
-            await response.write((writer.usage(last) if chat.include_usage else b"") + chat_wire.DONE)
+            await response.write((writer.usage(ended) if chat.include_usage else b"") + chat_wire.DONE)
         await response.write_eof()
         return response
 
     async def _held_back(
-        self, response: web.StreamResponse, first: Piece, counted: AsyncGenerator[Piece, None]
-    ) -> Piece:
-        """All pieces as one: of an answer that cannot be resumed the client gets nothing before it is complete.
+        self, response: web.StreamResponse, count: int, first: tuple[int, Piece], counted: Pieces
+    ) -> list[Piece]:
+        """Each answer in one piece: of what cannot be resumed the client gets nothing before it is complete.
 
         Until then another node can begin it anew. Comments keep the connection from being taken for dead.
         """
         await response.write(chat_wire.HELD_BACK)
         said_at = self._clock()
 
-        async def rest() -> AsyncGenerator[Piece, None]:
+        async def rest() -> Pieces:
             nonlocal said_at
             yield first
             async for piece in counted:
@@ -142,7 +144,7 @@ class ChatEndpoint:
                     said_at = self._clock()
                 yield piece
 
-        return await answer.whole(rest())
+        return await answer.wholes(rest(), count)
 
     async def _hand_over(self, sent: Sent) -> web.StreamResponse:
         """Another node is to answer, or to go on: this one has to leave."""
@@ -152,11 +154,11 @@ class ChatEndpoint:
         await sent.response.write_eof()
         return sent.response
 
-    async def _counted(self, pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece, None]:
+    async def _counted(self, pieces: Pieces) -> Pieces:
         try:
-            async for piece in pieces:
+            async for number, piece in pieces:
                 self._metrics.tokens.inc(len(piece.token_ids))
-                yield piece
+                yield number, piece
         except EngineError as error:
             if error.status >= 500:  # below, the request is to blame
                 self._status.count_answer(failed=True)
@@ -168,6 +170,17 @@ class ChatEndpoint:
 
     def _headers(self) -> dict[str, str]:
         return {contract.HEADER_MODEL_VERSION: self._version(), "Cache-Control": "no-cache"}
+
+
+async def _each(
+    response: web.StreamResponse, first: tuple[int, Piece], counted: Pieces, writer: chat_wire.ChunkWriter
+) -> Piece:
+    """Write the pieces of one answer as they come; returns the last one."""
+    last = first[1]
+    await response.write(writer.chunk(last))
+    async for _, last in counted:
+        await response.write(writer.chunk(last))
+    return last
 
 
 async def _body(request: web.Request) -> object:

@@ -1,25 +1,20 @@
 """Which parameters of a chat completion are used, ignored or refused: one table, and the checks behind it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from inference_service import contract
-from inference_service.node.engines.protocol import Generation
+from inference_service.node import chat_messages, tool_request
+from inference_service.node.engines.protocol import Feature, Generation
+from inference_service.node.request_values import RequestError, flag, integer, number, unsupported
 from inference_service.node.resume_request import Resume, ResumeError
 from inference_service.node.resume_request import read as read_resume
 
-ROLES = ("system", "developer", "user", "assistant")
+__all__ = ["ChatRequest", "RequestError", "parse"]
 
-
-class RequestError(Exception):
-    """A request in error, as https://platform.openai.com/docs/guides/error-codes tells it."""
-
-    def __init__(self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.param = param
-        self.code = code
+MOST_CHOICES = 8  # each takes a place in the engine's batch
+MOST_TOP_LOGPROBS = 20  # as OpenAI has it, and vLLM by default
 
 
 @dataclass(frozen=True)
@@ -35,10 +30,7 @@ class ChatRequest:
     include_usage: bool
     answer_id: str | None = None
     created: int | None = None
-
-
-def _anything(value: Any) -> bool:
-    return True
+    choices: int = 1
 
 
 def _just(neutral: Any) -> Callable[[Any], bool]:
@@ -49,19 +41,15 @@ def _just(neutral: Any) -> Callable[[Any], bool]:
 # Members of a request that shape the answer; everything else is in one of the two tables below, or unknown.
 SAMPLING = frozenset(["max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop"])
 PENALTIES = frozenset(["presence_penalty", "frequency_penalty"])
-USED = SAMPLING | PENALTIES | {"model", "messages", "stream", "stream_options", "response_format"}
+SHAPE = frozenset(["n", "logprobs", "top_logprobs", "response_format"])
+TOOLS = frozenset(["tools", "tool_choice", "parallel_tool_calls"])
+USED = SAMPLING | PENALTIES | SHAPE | TOOLS | {"model", "messages", "stream", "stream_options"}
 # Accepted without effect.
 IGNORED = frozenset(["user", "metadata", "store", "safety_identifier", "prompt_cache_key", "service_tier"])
 # Refused, except with the value that asks for nothing.
 NEUTRAL: Mapping[str, Callable[[Any], bool]] = {
-    "n": _just(1),
-    "tools": _just([]),
-    "tool_choice": _just("none"),
-    "parallel_tool_calls": _anything,
     "functions": _just([]),
     "function_call": _just("none"),
-    "logprobs": _just(False),
-    "top_logprobs": _just(0),
     "logit_bias": _just({}),
     "modalities": _just(["text"]),
     "audio": lambda value: False,
@@ -72,8 +60,8 @@ NEUTRAL: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def parse(body: Any, *, json_schema: bool) -> ChatRequest:
-    """Check a request body. `json_schema`: whether the engine can hold an answer to a schema.
+def parse(body: Any, *, supports: Collection[Feature]) -> ChatRequest:
+    """Check a request body. `supports`: what the engine can do that others cannot.
 
     Raises:
         RequestError: naming the first parameter that is wrong or not supported.
@@ -84,16 +72,18 @@ def parse(body: Any, *, json_schema: bool) -> ChatRequest:
     _refuse_unsupported(given)
     resume = _resume(given.get(contract.CHUNK_EXTENSION))
     generation = Generation(
-        messages=_messages(given.get("messages")),
+        messages=chat_messages.read(given.get("messages"), tools="tools" in supports),
         max_tokens=_max_tokens(given),
-        temperature=_number(given, "temperature", 0, 2),
-        top_p=_number(given, "top_p", 0, 1),
-        seed=_integer(given, "seed", -(2**63), 2**63 - 1),
+        temperature=number(given, "temperature", 0, 2),
+        top_p=number(given, "top_p", 0, 1),
+        seed=integer(given, "seed", -(2**63), 2**63 - 1),
         stop=_stop(given.get("stop")),
-        json_schema=_schema(given.get("response_format"), json_schema),
-        presence_penalty=_number(given, "presence_penalty", -2, 2),
-        frequency_penalty=_number(given, "frequency_penalty", -2, 2),
+        json_schema=_schema(given.get("response_format"), "json_schema" in supports),
+        presence_penalty=number(given, "presence_penalty", -2, 2),
+        frequency_penalty=number(given, "frequency_penalty", -2, 2),
         resume_token_ids=resume.token_ids if resume else (),
+        top_logprobs=_top_logprobs(given, supported="logprobs" in supports),
+        tools=tool_request.read(given, supported="tools" in supports),
     )
     options = given.get("stream_options", {})
     if not isinstance(options, dict):
@@ -101,10 +91,11 @@ def parse(body: Any, *, json_schema: bool) -> ChatRequest:
     return ChatRequest(
         model=_model(given),
         generation=generation,
-        stream=_flag(given, "stream"),
+        stream=flag(given, "stream"),
         include_usage=options.get("include_usage") is True,
         answer_id=resume.answer_id if resume else None,
         created=resume.created if resume else None,
+        choices=integer(given, "n", 1, MOST_CHOICES) or 1,
     )
 
 
@@ -122,8 +113,7 @@ def _refuse_unsupported(given: Mapping[str, Any]) -> None:
         if name not in NEUTRAL:
             raise RequestError(f"Unrecognized request argument supplied: {name}", param=name, code="unknown_parameter")
         if not NEUTRAL[name](value):
-            text = f"{name} is not supported here; leave it out"
-            raise RequestError(text, param=name, code="unsupported_parameter")
+            raise unsupported(f"{name} is not supported here; leave it out", name)
 
 
 def _model(given: Mapping[str, Any]) -> str:
@@ -133,60 +123,20 @@ def _model(given: Mapping[str, Any]) -> str:
     return model
 
 
-def _messages(value: Any) -> tuple[Mapping[str, Any], ...]:
-    if not isinstance(value, list) or not value:
-        raise RequestError("messages must be a list of at least one message", param="messages")
-    return tuple(_message(message, f"messages[{place}]") for place, message in enumerate(value))
-
-
-def _message(message: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(message, dict) or message.get("role") not in ROLES:
-        raise RequestError(f"{where}.role must be one of {', '.join(ROLES)}", param=f"{where}.role")
-    if message.get("tool_calls") not in (None, []) or message.get("function_call") is not None:
-        raise RequestError(f"{where}: tool calls are not supported here", param=where, code="unsupported_parameter")
-    role = "system" if message["role"] == "developer" else message["role"]
-    return {"role": role, "content": _content(message.get("content"), f"{where}.content")}
-
-
-def _content(content: Any, where: str) -> str:
-    """Text, also when it comes as a list of text parts; images and sound are refused."""
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        raise RequestError(f"{where} must be a string or a list of text parts", param=where)
-    for part in parts:
-        if part.get("type") != "text" or not isinstance(part.get("text"), str):
-            text = f"{where}: parts of type {part.get('type')!r} are not supported here, text is"
-            raise RequestError(text, param=where, code="unsupported_parameter")
-    return "".join(part["text"] for part in parts)
-
-
 def _max_tokens(given: Mapping[str, Any]) -> int | None:
-    newer = _integer(given, "max_completion_tokens", 1, 2**31 - 1)
-    older = _integer(given, "max_tokens", 1, 2**31 - 1)
+    newer = integer(given, "max_completion_tokens", 1, 2**31 - 1)
+    older = integer(given, "max_tokens", 1, 2**31 - 1)
     return older if newer is None else newer
 
 
-def _integer(given: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
-    value = given.get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most):
-        raise RequestError(f"{name} is {value!r}; a whole number from {least} to {most} is needed", param=name)
-    return value
-
-
-def _number(given: Mapping[str, Any], name: str, least: float, most: float) -> float | None:
-    value = given.get(name)
-    if value is not None and (
-        not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most
-    ):
-        raise RequestError(f"{name} is {value!r}; a number from {least} to {most} is needed", param=name)
-    return value
-
-
-def _flag(given: Mapping[str, Any], name: str) -> bool:
-    value = given.get(name, False)
-    if not isinstance(value, bool):
-        raise RequestError(f"{name} is {value!r}; true or false is needed", param=name)
-    return value
+def _top_logprobs(given: Mapping[str, Any], *, supported: bool) -> int | None:
+    """How many logarithmic probabilities beside each token's own; None where none are asked for."""
+    wanted, top = flag(given, "logprobs"), integer(given, "top_logprobs", 0, MOST_TOP_LOGPROBS)
+    if top and not wanted:
+        raise RequestError("top_logprobs is only allowed where logprobs is true", param="top_logprobs")
+    if wanted and not supported:
+        raise unsupported("logprobs is not supported by this model's engine; leave it out", "logprobs")
+    return (top or 0) if wanted else None
 
 
 def _stop(value: Any) -> tuple[str, ...]:
@@ -201,8 +151,9 @@ def _schema(value: Any, supported: bool) -> Mapping[str, Any] | None:
     if value is None or kind == "text":
         return None
     if not supported or kind not in ("json_schema", "json_object"):
-        text = f"response_format of type {kind!r} is not supported by this model's engine"
-        raise RequestError(text, param="response_format", code="unsupported_parameter")
+        raise unsupported(
+            f"response_format of type {kind!r} is not supported by this model's engine", "response_format"
+        )
     named = {"schema": {"type": "object"}} if kind == "json_object" else value.get("json_schema")
     schema = named.get("schema") if isinstance(named, dict) else None
     if not isinstance(schema, dict):

@@ -21,42 +21,67 @@ class ChunkWriter:
     def __init__(self, answer_id: str, created: int, model: str, *, role: bool = True) -> None:
         fixed = {"id": answer_id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + _compact(fixed)[:-1] + b',"choices":['
-        self._role: dict[str, str] = {"role": "assistant"} if role else {}
+        self._begun: set[int] = set() if role else {0}
 
-    def chunk(self, piece: Piece) -> bytes:
-        """The event for one piece; the first one also names the role, the last one why it ended."""
-        delta: dict[str, str] = self._role | ({} if piece.finish and not piece.text else {"content": piece.text})
-        self._role = {}
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": piece.finish}
+    def chunk(self, piece: Piece, number: int = 0) -> bytes:
+        """The event for one piece of one answer; its first one also names the role, its last one why it ended."""
+        delta: dict[str, Any] = {} if piece.finish and not piece.text else {"content": piece.text}
+        if number not in self._begun:
+            self._begun.add(number)
+            delta = {"role": "assistant"} | delta
+        if piece.tool_calls:
+            delta["tool_calls"] = [{"index": place} | dict(call) for place, call in enumerate(piece.tool_calls)]
+        choice = {"index": number, "delta": delta, "logprobs": _logprobs(piece), "finish_reason": piece.finish}
         return self._head + _compact(choice) + b"]," + _extension(piece.token_ids)
 
-    def usage(self, last: Piece) -> bytes:
+    def usage(self, last: Sequence[Piece]) -> bytes:
         """The extra event of stream_options.include_usage: no choices, only counts."""
         return self._head + b'],"usage":' + _compact(usage(last)) + b"," + _extension(())
 
 
-def usage(last: Piece) -> dict[str, int]:
-    """Token counts after the last piece."""
+def usage(last: Sequence[Piece]) -> dict[str, int]:
+    """Token counts after the last piece of each answer. They share the prompt, which is counted once."""
+    prompt_tokens, completion_tokens = last[0].prompt_tokens, sum(piece.completion_tokens for piece in last)
     return {
-        "prompt_tokens": last.prompt_tokens,
-        "completion_tokens": last.completion_tokens,
-        "total_tokens": last.prompt_tokens + last.completion_tokens,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
     }
 
 
-def completion(answer_id: str, created: int, model: str, answer: Piece) -> bytes:
-    """A whole answer."""
-    message = {"role": "assistant", "content": answer.text, "refusal": None}
+def completion(answer_id: str, created: int, model: str, answers: Sequence[Piece]) -> bytes:
+    """Whole answers to one question."""
     document = {
         "id": answer_id,
         "object": "chat.completion",
         "created": created,
         "model": model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish}],
-        "usage": usage(answer),
-        CHUNK_EXTENSION: {CHUNK_TOKEN_IDS: answer.token_ids},
+        "choices": [_choice(number, answer) for number, answer in enumerate(answers)],
+        "usage": usage(answers),
+        CHUNK_EXTENSION: {CHUNK_TOKEN_IDS: [token for answer in answers for token in answer.token_ids]},
     }
     return _compact(document)
+
+
+def _choice(number: int, answer: Piece) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
+    if answer.tool_calls:
+        message |= {"content": answer.text or None, "tool_calls": answer.tool_calls}
+    return {"index": number, "message": message, "logprobs": _logprobs(answer), "finish_reason": answer.finish}
+
+
+def _logprobs(piece: Piece) -> dict[str, Any] | None:
+    if not piece.logprobs:
+        return None
+    content = [
+        _likely(each.token, each.logprob) | {"top_logprobs": [_likely(*other) for other in each.top]}
+        for each in piece.logprobs
+    ]
+    return {"content": content, "refusal": None}
+
+
+def _likely(token: str, logprob: float) -> dict[str, Any]:
+    return {"token": token, "logprob": logprob, "bytes": list(token.encode(errors="replace"))}
 
 
 def error(message: str, *, status: int, param: str | None = None, code: str | None = None) -> bytes:

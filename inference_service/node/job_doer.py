@@ -166,13 +166,13 @@ class JobDoer:
         return members | {"status": contract.JOB_COMPLETED, "response": response, "error": None}
 
     async def _answer(self, job: Job) -> dict[str, Any]:
-        chat = parse_request({"model": job.model, **job.body}, json_schema=self._engine.supports_json_schema)
+        chat = parse_request({"model": job.model, **job.body}, supports=self._engine.supports)
         if chat.model != self._status.model or job.model != self._status.model:
             raise RequestError(f"this queue is for model {self._status.model}", param="model", code="model_not_found")
         async with self._status.admission.slot():
             try:
-                async with aclosing(answer.answer(self._engine, chat.generation)) as pieces:
-                    complete = await answer.whole(pieces)
+                async with aclosing(answer.choices(self._engine, chat.generation, chat.choices)) as pieces:
+                    complete = await answer.wholes(pieces, chat.choices)
             except EngineError as error:
                 if error.status >= 500:
                     self._status.count_answer(failed=True)

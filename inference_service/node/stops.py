@@ -6,8 +6,9 @@ another node without a word of what the first one withheld: it is decoded again.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from inference_service.node.engines.protocol import Piece
+from inference_service.node.engines.protocol import Piece, TokenLogprob
 
 
 class Gate:
@@ -17,6 +18,7 @@ class Gate:
         self._stop = stop
         self._text = withheld(shown, stop)
         self._tokens: list[int] = []
+        self._logprobs: list[TokenLogprob] = []
 
     def take(self, piece: Piece) -> Piece | None:
         """What may go out now, or None. A piece with `finish` is the answer's last: a stop string ends it early."""
@@ -24,14 +26,16 @@ class Gate:
             return piece
         self._text += piece.text
         self._tokens += piece.token_ids
+        self._logprobs += piece.logprobs
         end, finish = first_stop(self._text, self._stop), piece.finish
         if end is not None:
             self._text, finish = self._text[:end], "stop"
         elif finish is None and (not self._text or withheld(self._text, self._stop)):
             return None
-        text, tokens = self._text, tuple(self._tokens)
-        self._text, self._tokens = "", []
-        return Piece(text, tokens, finish, piece.prompt_tokens, piece.completion_tokens)
+        calls = piece.tool_calls if end is None else ()
+        out = Piece(self._text, tuple(self._tokens), finish, logprobs=tuple(self._logprobs), tool_calls=calls)
+        self._text, self._tokens, self._logprobs = "", [], []
+        return replace(out, prompt_tokens=piece.prompt_tokens, completion_tokens=piece.completion_tokens)
 
 
 def first_stop(text: str, stop: Sequence[str]) -> int | None:

@@ -142,7 +142,7 @@ async def test_a_job_is_answered_and_its_message_is_gone(aws: LocalAws, queues: 
 @pytest.mark.parametrize(
     ("job", "status", "code"),
     [
-        ({"body": {"logprobs": True}}, "failed", "unsupported_parameter"),
+        ({"body": {"verbosity": "high"}}, "failed", "unsupported_parameter"),
         ({"model": "another"}, "failed", "model_not_found"),
         ({"deadline_seconds": 1e-6}, "expired", None),
     ],

@@ -107,7 +107,7 @@ async def test_a_client_that_lost_its_stream_gets_it_from_its_beginning_then_the
 async def test_a_refused_request_is_not_remembered(served: Any, http: aiohttp.ClientSession):
     _, first, _ = served
     for _ in range(2):
-        status, headers, answer = await ask(http, first, question("x", logprobs=True), "refused")
+        status, headers, answer = await ask(http, first, question("x", verbosity="high"), "refused")
         assert (status, json.loads(answer)["error"]["code"]) == (400, "unsupported_parameter")
         assert contract.HEADER_REPLAYED not in headers
     status, _, _ = await ask(http, first, question("x"), "after")

@@ -47,6 +47,17 @@ async def test_another_node_goes_on_after_exactly_the_tokens_that_the_client_has
     assert f"{contract.METRIC_GATEWAY_TOKENS}_total 4.0" in lines
 
 
+async def test_several_answers_reach_the_client_together_or_are_begun_anew(gate: Any, client: aiohttp.ClientSession):
+    """Also where the node is lost between two of them: the first one's finish keeps all of it back."""
+    held, ended = b": held back until it is complete\n\n", '"stop"'
+    await gate.node(sends(HEAD, chunk(held), chunk(event("one", "7", ended)), close=True))
+    both = event("eins", "5", ended) + event("zwei", "6", ended)
+    second = await gate.node(sends(HEAD, chunk(held), chunk(both + DONE), END), in_flight=1)
+    async with client.post(CHAT, json=STREAM | {"n": 2}) as answer:
+        assert await answer.read() == held + held + cut("eins", ended) + cut("zwei", ended) + DONE
+    assert json.loads(second.requests[0][1])["warmfleet"]["resume_token_ids"] == []
+
+
 async def test_an_answer_goes_on_as_often_as_nodes_are_lost(gate: Any, client: aiohttp.ClientSession):
     await gate.node(sends(*BEGUN, close=True))
     await gate.node(sends(HEAD, chunk(event("and", "4")), chunk(event("so", "5")), close=True), in_flight=1)

@@ -71,7 +71,7 @@ def test_the_sdk_raises_its_own_errors(sdk: openai.OpenAI):
         "invalid_request_error",
     )
     with pytest.raises(openai.BadRequestError) as refused:  # the node's refusal, through the gateway
-        sdk.chat.completions.create(**question("x", logprobs=True))
+        sdk.chat.completions.create(**question("x", reasoning_effort="high"))
     assert refused.value.code == "unsupported_parameter"
     with pytest.raises(openai.NotFoundError) as nowhere:
         sdk.embeddings.create(model=MODEL, input="x")

@@ -79,6 +79,58 @@ async def test_the_sdk_reads_a_stream_with_usage(sdk: openai.AsyncOpenAI):
     assert len({chunk.id for chunk in chunks}) == 1
 
 
+WEATHER: Any = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+
+
+async def test_several_answers_share_one_prompt_and_one_usage(sdk: openai.AsyncOpenAI):
+    asked = question("one two three", n=3, max_tokens=2)
+    answer = await sdk.chat.completions.create(**asked)
+    assert [(choice.index, choice.message.content) for choice in answer.choices] == [(i, "one two") for i in range(3)]
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (3, 6, 9)
+    stream = await sdk.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+    chunks = [chunk async for chunk in stream]
+    seen = [(one.index, one.delta.role, one.delta.content, one.finish_reason) for c in chunks for one in c.choices]
+    assert seen == [(index, "assistant", "one two", "length") for index in range(3)]
+    assert chunks[-1].usage == answer.usage
+
+
+async def test_a_failure_in_one_of_several_answers_is_the_failure_of_all(node: Node, sdk: openai.AsyncOpenAI):
+    with pytest.raises(openai.InternalServerError):
+        await sdk.chat.completions.create(**question(f"one {FAILING_WORD}", n=2))
+    assert node.engine.running == 0
+
+
+async def test_likelihoods_come_beside_their_tokens(sdk: openai.AsyncOpenAI):
+    answer = await sdk.chat.completions.create(**question("one two", logprobs=True, top_logprobs=1))
+    assert answer.choices[0].logprobs is not None
+    said = answer.choices[0].logprobs.content or []
+    assert [(each.token, each.bytes, [top.token for top in each.top_logprobs]) for each in said] == [
+        ("one", list(b"one"), ["one"]),
+        (" two", list(b" two"), [" two"]),
+    ]
+    stream = await sdk.chat.completions.create(**question("one two", logprobs=True), stream=True)
+    chunks = [chunk.choices[0] async for chunk in stream]
+    streamed = [each.token for chunk in chunks if chunk.logprobs for each in chunk.logprobs.content or []]
+    assert streamed == ["one", " two"]
+
+
+async def test_a_tool_is_called_in_one_piece(sdk: openai.AsyncOpenAI):
+    answer = await sdk.chat.completions.create(**question("in Rome", tools=[WEATHER]))
+    choice = answer.choices[0]
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.content is None
+    call = (choice.message.tool_calls or [])[0]
+    assert call.type == "function"
+    assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"text": "in Rome"})
+    stream = await sdk.chat.completions.create(**question("in Rome", tools=[WEATHER]), stream=True)
+    chunks = [chunk.choices[0] async for chunk in stream]
+    assert [chunk.finish_reason for chunk in chunks] == ["tool_calls"]
+    streamed = (chunks[0].delta.tool_calls or [])[0]
+    assert streamed.function is not None
+    assert (streamed.id, streamed.function.arguments) == (call.id, call.function.arguments)
+
+
 async def test_every_chunk_ends_with_its_token_ids(http: aiohttp.ClientSession):
     async with http.post(contract.PATH_CHAT_COMPLETIONS, json=question("one two", stream=True)) as answer:
         assert answer.headers[contract.HEADER_MODEL_VERSION] == "v1"
@@ -100,8 +152,9 @@ async def test_every_chunk_ends_with_its_token_ids(http: aiohttp.ClientSession):
     ("body", "status", "param", "code"),
     [
         (question("x") | {"model": "gpt-9"}, 404, "model", "model_not_found"),
-        (question("x", n=2), 400, "n", "unsupported_parameter"),
-        (question("x", tools=[{"type": "function"}]), 400, "tools", "unsupported_parameter"),
+        (question("x", n=9), 400, "n", None),
+        (question("x", tools=[{"type": "function"}]), 400, "tools[0]", None),
+        (question("x", reasoning_effort="high"), 400, "reasoning_effort", "unsupported_parameter"),
         (question("x", response_format={"type": "json_object"}), 400, "response_format", "unsupported_parameter"),
         ({"model": MODEL, "messages": []}, 400, "messages", None),
         ([], 400, None, None),
@@ -122,7 +175,7 @@ async def test_the_sdk_raises_its_own_errors(sdk: openai.AsyncOpenAI):
         await sdk.chat.completions.create(model="gpt-9", messages=[{"role": "user", "content": "x"}])
     assert lost.value.code == "model_not_found"
     with pytest.raises(openai.BadRequestError):
-        await sdk.chat.completions.create(**question("x", logprobs=True))
+        await sdk.chat.completions.create(**question("x", top_logprobs=3))
 
 
 @pytest.mark.parametrize(
@@ -247,7 +300,7 @@ async def test_answers_are_counted_since_the_version_was_loaded_and_the_engines_
             pass
     assert counted() == (3, 2)
     with pytest.raises(openai.BadRequestError):
-        await sdk.chat.completions.create(**question("one", logprobs=True))
+        await sdk.chat.completions.create(**question("one", top_logprobs=3))
     assert counted() == (3, 2)
     assert node.status.loaded
     node.status.serve(node.status.loaded)

@@ -25,7 +25,7 @@ async def node(request: pytest.FixtureRequest) -> AsyncIterator[tuple[web.Applic
     app = create_ready_stub_app(MODEL, version="v1", **getattr(request, "param", {}))
     engine = app[ENGINE]
     assert isinstance(engine, StubEngine)
-    engine.supports_json_schema = True  # it holds to none; what matters here is that such answers are not resumable
+    engine.supports |= {"json_schema"}  # it holds to none; what matters here is that such answers are not resumable
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -64,7 +64,15 @@ async def resume(node: Any, body: dict[str, Any], received: list[bytes]) -> list
     return await ask(node, body | {"warmfleet": ours})
 
 
-@pytest.mark.parametrize("options", [{}, {"max_tokens": 4}, {"stop": ["four"]}, {"stop": ["o three fo"]}])
+def likelihoods_of(events: list[bytes]) -> list[str]:
+    logprobs = [chunk["choices"][0]["logprobs"] for chunk in chunks(events) if chunk["choices"]]
+    return [each["token"] for one in logprobs if one for each in one["content"]]
+
+
+OPTIONS = [{}, {"max_tokens": 4}, {"stop": ["four"]}, {"stop": ["o three fo"]}, {"logprobs": True, "stop": ["four"]}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
 async def test_cut_after_any_event_both_halves_make_one_answer(node: Any, options: dict[str, Any]):
     body = question("one two three four five", **options)
     whole = await ask(node, body)
@@ -72,6 +80,7 @@ async def test_cut_after_any_event_both_halves_make_one_answer(node: Any, option
         joined = whole[:cut] + (rest := await resume(node, body, whole[:cut]))
         assert text_of(joined) == text_of(whole)
         assert ids_of(joined) == ids_of(whole)
+        assert likelihoods_of(joined) == likelihoods_of(whole)
         assert chunks(rest)[-1]["usage"] == chunks(whole)[-1]["usage"]
         assert rest[-1] == b"data: [DONE]"
         assert {(chunk["id"], chunk["created"]) for chunk in chunks(joined)} == {
@@ -116,6 +125,22 @@ async def test_an_answer_under_a_schema_comes_at_once_and_cannot_be_gone_on_with
         assert answer.status == 400
         assert (await answer.json())["error"]["code"] == contract.CODE_NOT_RESUMABLE
     assert text_of(await ask(node, body | {"warmfleet": {"resume_token_ids": []}})) == "one two three"
+
+
+TOOLS = [{"type": "function", "function": {"name": "weather"}}]
+
+
+@pytest.mark.parametrize("options", [{"tools": TOOLS}, {"n": 2}], ids=["tools", "n"])
+async def test_calls_of_tools_and_several_answers_are_held_back_too(node: Any, options: dict[str, Any]):
+    body = question("one two three", **options)
+    whole = await ask(node, body)
+    assert whole[0].startswith(b":")
+    first = chunks(whole)[0]["choices"][0]
+    assert first["finish_reason"]  # from this event on a gateway keeps all until [DONE]
+    ours = {"resume_token_ids": ids_of(whole)[:1]}
+    async with node[1].post(CHAT, json=body | {"warmfleet": ours}) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, contract.CODE_NOT_RESUMABLE)
+    assert chunks(await ask(node, body | {"warmfleet": {"resume_token_ids": []}}))[0]["choices"][0] == first
 
 
 async def until(condition: Any) -> None:

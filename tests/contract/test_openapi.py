@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from inference_service.gateway.errors import ApiError
-from inference_service.node.chat_request import IGNORED, NEUTRAL, ROLES, USED
+from inference_service.node.chat_messages import ROLES, TOOL
+from inference_service.node.chat_request import IGNORED, NEUTRAL, USED
 from tests.contract.node_bytes import CHAT
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,9 @@ def test_it_has_the_gateways_paths_and_no_others(gate: Any):
 def test_it_has_the_parameters_and_roles_that_nodes_know():
     ours = {"warmfleet"}  # taken out by the gateway
     assert set(SCHEMAS["ChatCompletionRequest"]["properties"]) == USED | IGNORED | set(NEUTRAL) | ours
-    assert set(SCHEMAS["Message"]["properties"]["role"]["enum"]) == set(ROLES)
+    plain, calling, result = (kind["properties"]["role"] for kind in SCHEMAS["Message"]["anyOf"])
+    assert set(plain["enum"]) == set(ROLES)
+    assert (calling["const"], result["const"]) == (ROLES[-1], TOOL)
     assert set(SCHEMAS["Error"]["properties"]["error"]["properties"]) == set(
         json.loads(ApiError(400, "x").body())["error"]
     )
@@ -44,6 +47,8 @@ def test_schemathesis_finds_no_answer_that_it_does_not_promise(shared_gateway: A
     request = document["components"]["schemas"]["ChatCompletionRequest"]["properties"]
     request["stream"] = {"enum": [False, None]}
     request["model"] = {"const": "smollm2"}
+    request["tool_choice"] = {"enum": ["none", None]}  # JSON Schema cannot say that tools must be there, nor logprobs
+    request["top_logprobs"] = {"enum": [0, None]}
     request["response_format"] = {"enum": [{"type": "text"}, None]}  # all that the scripted engine can hold to
     post = document["paths"][CHAT]["post"]
     del post["responses"]["200"]["content"]["text/event-stream"]

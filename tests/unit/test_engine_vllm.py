@@ -60,7 +60,8 @@ async def complete(request):
     try:
         for number in range(many):
             # a long prompt makes one long line
-            choice = {{"index": 0, "text": "x", "logprobs": None, "finish_reason": None, "token_ids": [number]}}
+            finish = "stop" if number == many - 1 else None
+            choice = {{"index": 0, "text": "x", "logprobs": None, "finish_reason": finish, "token_ids": [number]}}
             choice["prompt_token_ids"] = prompt if number == 0 else None
             await send(choices=[choice])
             await asyncio.sleep(0.01)

@@ -1,7 +1,7 @@
 """What engines are told and what they say.
 
-Lines of llama.cpp were recorded from xllamacpp 2026.10.11549; those of vLLM are written by hand for 0.32, which was
-never run here.
+Lines of llama.cpp were recorded from xllamacpp 2026.10.11549. What vLLM says is recorded, too, and played in
+tests/contract/test_node_vllm.py; here is what no recording has.
 """
 
 import json
@@ -150,27 +150,18 @@ def choice(text: str | None, ids: list[int] | None, finish: str | None = None) -
     return [{"index": 0, "text": text, "logprobs": None, "token_ids": ids, "finish_reason": finish}]
 
 
-def test_a_stream_of_vllm_becomes_pieces():
-    reading = vllm_wire.Reading(3, received=2)
-    lines = [
-        line(choices=[{"index": 0, "text": "", "token_ids": None, "prompt_token_ids": [1, 2, 3, 4, 5]}]),
-        line(choices=choice("Hel", [7])),
-        b"\n",
-        line(choices=choice("lo", [8, 9], "length")),
-        line(choices=[], usage={"prompt_tokens": 5, "completion_tokens": 3}),  # the received ones are prompt to vLLM
-        b"data: [DONE]\n",
-    ]
-    pieces = [piece for raw in lines if (piece := reading.piece(raw))]
-    assert [(piece.text, piece.token_ids) for piece in pieces] == [("Hel", (7,)), ("lo", (8, 9)), ("", ())]
-    assert (pieces[-1].finish, pieces[-1].prompt_tokens, pieces[-1].completion_tokens) == ("length", 3, 5)
-    assert reading.done
+def test_vllm_puts_several_tokens_into_one_event_when_it_is_not_read_fast_enough():
+    reading = vllm_wire.Reading(3)
+    assert reading.piece(line(choices=choice("Hello", [7, 8], "length"))) == Piece("Hello", (7, 8), None, 3, 2)
+    last = reading.piece(b"data: [DONE]\n")
+    assert last == Piece("", (), "length", 3, 2)
 
 
-def test_vllms_errors_come_with_status_200():
-    event = line(error={"message": "engine died", "type": "InternalServerError", "code": 500})
-    with pytest.raises(EngineError, match="engine died") as failed:
-        vllm_wire.Reading().piece(event)
-    assert failed.value.status == 500
+def test_an_answer_that_ends_without_a_reason_is_no_answer():
+    reading = vllm_wire.Reading(3)
+    reading.piece(line(choices=choice("Hello", [7])))
+    with pytest.raises(EngineError, match="without a reason"):
+        reading.piece(b"data: [DONE]\n")
 
 
 @pytest.mark.parametrize("reason", ["abort", "error"])

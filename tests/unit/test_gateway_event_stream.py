@@ -22,7 +22,7 @@ TRICKY = ',"warmfleet":{"token_ids":[1]}}\n\ndata: [DONE]\n\n'
 def node_stream(*pieces: Piece) -> bytes:
     """What a node sends for these pieces, by its own code."""
     writer = ChunkWriter("chatcmpl-1", 0, "m")
-    return b"".join(writer.chunk(piece) for piece in pieces) + writer.usage(pieces[-1]) + DONE
+    return b"".join(writer.chunk(piece) for piece in pieces) + writer.usage([pieces[-1]]) + DONE
 
 
 def public(stream: bytes) -> bytes:
@@ -82,13 +82,13 @@ def test_the_nodes_own_error_event_is_known_as_such(before: bytes):
 def test_an_event_without_end_is_refused_before_it_fills_the_memory():
     cutter = EventCutter()
     assert cutter.feed(b"x" * MOST_EVENT_BYTES) == b""
-    with pytest.raises(BadAnswerError, match="more than 1048576 bytes"):
+    with pytest.raises(BadAnswerError, match=f"more than {MOST_EVENT_BYTES} bytes"):
         cutter.feed(b"x")
 
 
 @pytest.mark.parametrize("ids", [(), (1,), (1, 2, 3)])
 def test_a_whole_answer_loses_its_last_member_alone_and_its_tokens_are_counted(ids: tuple[int, ...]):
-    answer = completion("chatcmpl-1", 0, "m", Piece(TRICKY, ids, "stop", 3, 3))
+    answer = completion("chatcmpl-1", 0, "m", [Piece(TRICKY, ids, "stop", 3, 3)])
     expected = json.loads(answer)
     del expected["warmfleet"]
     cut, tokens = without_extension(answer)

@@ -156,6 +156,11 @@ def test_work_of_a_request_that_the_node_will_refuse_is_no_error(messages: Any):
     assert expected({"messages": messages, "max_tokens": "many"}).most_tokens is None
 
 
+def test_several_answers_are_several_times_the_work():
+    assert expected({"n": 3, "max_tokens": 50}).answer_tokens(usual=256) == 150
+    assert [expected({"n": n}).answer_tokens(usual=10) for n in (None, "2", 0, 9)] == [10] * 4
+
+
 def test_a_node_is_routed_to_until_it_has_missed_three_polls():
     seen = view("a")
     for _ in range(MOST_MISSED_POLLS - 1):

@@ -3,16 +3,15 @@
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from inference_service.node.engines import llama_wire
-from inference_service.node.engines.protocol import Compiler, EngineError, EngineLoad, Generation, Piece
+from inference_service.node.engines.characters import mending
+from inference_service.node.engines.protocol import Compiler, EngineError, EngineLoad, Feature, Generation, Piece
 
-NO_CHARACTER = "\ufffd"  # what llama.cpp writes for bytes that make none
 HTTP_THREADS_SPARE = 4  # beyond the slots: templates, tokens, metrics
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5)
 
@@ -25,7 +24,7 @@ class LlamaCppEngine:
     """
 
     name = "llama.cpp"
-    supports_json_schema = True
+    supports: frozenset[Feature] = frozenset(["json_schema"])
 
     def __init__(self, *, context_tokens: int, slots: int) -> None:
         self.context_tokens = context_tokens
@@ -77,7 +76,7 @@ class LlamaCppEngine:
             yield over
             return
         reading = llama_wire.Reading(len(prompt), len(received))
-        unfinished = await self._unfinished(received)
+        mended = await mending(received, self._text)
         try:
             async with self._client().post("/completion", json=llama_wire.completion_body(request, prompt)) as answer:
                 if answer.status != 200:
@@ -89,7 +88,7 @@ class LlamaCppEngine:
                 async for line in answer.content:
                     if event := llama_wire.event(line):
                         piece = reading.piece(event, await self._tokens(event, reading.missing(event)))
-                        yield await self._mended(piece, unfinished) if unfinished else piece
+                        yield await mended.piece(piece)
         except aiohttp.ClientError as error:
             raise EngineError(f"llama.cpp broke off its answer: {error}") from error
         if not reading.finished:
@@ -132,23 +131,6 @@ class LlamaCppEngine:
         if not missing:
             return named
         return llama_wire.with_swallowed(await self._tokenize(event["content"], special=False), named, missing)
-
-    async def _unfinished(self, received: Sequence[int]) -> list[int]:
-        """The last received tokens that make no whole character yet: llama.cpp would read what follows as garbage."""
-        for count in range(len(received) + 1 if received else 0):
-            whole = received[: len(received) - count]
-            if not (await self._text(whole)).endswith(NO_CHARACTER):
-                return list(received[len(whole) :])
-        return []
-
-    async def _mended(self, piece: Piece, unfinished: list[int]) -> Piece:
-        """The piece with the character's first tokens put before it, once it is whole; empties `unfinished` then."""
-        unfinished += piece.token_ids
-        text = await self._text(unfinished)
-        if text.endswith(NO_CHARACTER):
-            return replace(piece, text="")
-        unfinished.clear()
-        return replace(piece, text=text)
 
     async def _text(self, tokens: Sequence[int]) -> str:
         text: str = (await self._ask("/detokenize", {"tokens": list(tokens)}))["content"]

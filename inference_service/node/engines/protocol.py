@@ -1,11 +1,12 @@
 """What the node asks of an engine. Everything else about llama.cpp or vLLM stays behind this."""
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_calls"]
+Feature = Literal["json_schema", "logprobs", "tools"]
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,8 @@ class Generation:
 
     `resume_token_ids`: the answer's tokens so far, decoded elsewhere. All limits are those of the whole answer. Engines
     know nothing of `stop`: the node itself looks for it (node/stops.py), the same way on both sides of a seam.
+    `top_logprobs`: how many tokens are named beside each one with its logarithmic probability; None: no probabilities.
+    `tools`: the request's members about tools, as the client wrote them; empty where it offers none.
     """
 
     messages: tuple[Mapping[str, Any], ...]
@@ -26,6 +29,8 @@ class Generation:
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     resume_token_ids: tuple[int, ...] = ()
+    top_logprobs: int | None = None
+    tools: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def remaining(self) -> int | None:
@@ -38,10 +43,19 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class TokenLogprob:
+    """How likely a token was: the natural logarithm, and the same of the likeliest ones at its place."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Piece:
     """A bit of the answer: whole characters, and the tokens decoded since the piece before.
 
-    The last piece has `finish` set. Counts are totals so far, of the whole answer.
+    The last piece has `finish` set, and holds all tool calls. Counts are totals so far, of the whole answer.
     """
 
     text: str
@@ -49,6 +63,8 @@ class Piece:
     finish: FinishReason | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,7 @@ class Engine(Protocol):
     """One engine with at most one model loaded."""
 
     name: str
-    supports_json_schema: bool
+    supports: frozenset[Feature]
     context_tokens: int
 
     async def compiler(self) -> Compiler | None:

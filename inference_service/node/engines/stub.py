@@ -1,7 +1,8 @@
 """A scripted engine for tests: it repeats the words of the last user message. Never a default."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from inference_service.node.engines.protocol import (
     Compiler,
     EngineError,
     EngineLoad,
+    Feature,
     FinishReason,
     Generation,
     Piece,
+    TokenLogprob,
 )
 from inference_service.node.settings import StubSettings
 
@@ -26,7 +29,7 @@ class StubEngine:
     """
 
     name = "stub"
-    supports_json_schema = False
+    supports: frozenset[Feature] = frozenset(["logprobs", "tools"])
 
     def __init__(
         self, settings: StubSettings, can_load: Callable[[Path], bool] = Path.is_dir, context_tokens: int = 1 << 20
@@ -66,9 +69,13 @@ class StubEngine:
                 if word.strip() == FAILING_WORD:
                     raise EngineError("the stub's script ends in a failure")
                 self.decoded_tokens += 1
-                yield Piece(word, (token_id(word),), None, prompt_tokens, count)
+                likely = () if request.top_logprobs is None else (_likely(word, request.top_logprobs),)
+                text = "" if request.tools else word
+                yield Piece(text, (token_id(word),), None, prompt_tokens, count, likely)
             finish: FinishReason = "length" if most < len(words) else "stop"
-            yield Piece("", (), finish, prompt_tokens, min(most, len(words)))
+            calls = (_call(request, words),) if request.tools and finish == "stop" else ()
+            finish = "tool_calls" if calls else finish
+            yield Piece("", (), finish, prompt_tokens, min(most, len(words)), tool_calls=calls)
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
             raise
@@ -76,7 +83,7 @@ class StubEngine:
             self.running -= 1
 
     def resumes(self, request: Generation) -> bool:
-        return request.json_schema is None
+        return request.json_schema is None and not request.tools
 
     async def prompt_tokens(self, request: Generation) -> int:
         return sum(len(_text(message).split()) for message in request.messages)
@@ -110,6 +117,19 @@ def script(request: Generation) -> list[str]:
 def token_id(word: str) -> int:
     """A made-up id that depends on the word alone."""
     return sum(ord(letter) * (place + 1) for place, letter in enumerate(word)) % 50_000
+
+
+def _call(request: Generation, words: list[str]) -> Mapping[str, Any]:
+    """A call of the first tool with the words as its only argument."""
+    function = {
+        "name": request.tools["tools"][0]["function"]["name"],
+        "arguments": json.dumps({"text": "".join(words)}),
+    }
+    return {"id": "call_stub", "type": "function", "function": function}
+
+
+def _likely(word: str, top: int) -> TokenLogprob:
+    return TokenLogprob(word, 0.0, ((word, 0.0),) if top else ())
 
 
 def _text(message: Any) -> str:

@@ -6,8 +6,8 @@ import shutil
 import signal
 import tempfile
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import structlog
 
 from inference_service.node import gpu
 from inference_service.node.engines import vllm_version, vllm_wire
+from inference_service.node.engines.characters import mending
 from inference_service.node.engines.protocol import Compiler, EngineError, EngineLoad, Generation, Piece
 from inference_service.node.settings import NodeSettings
 
@@ -34,7 +35,6 @@ class VllmEngine:
     """Starts `vllm serve`, waits for its /health, relays answers."""
 
     name = "vllm"
-    supports_json_schema = True
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class VllmEngine:
         read_version: ReadVersion = vllm_version.read,
     ) -> None:
         self._settings = settings
+        self.supports = vllm_wire.supports(settings.vllm)
         self.context_tokens = settings.context_tokens
         self._detect_gpus = detect_gpus
         self._read_version = read_version
@@ -93,10 +94,23 @@ class VllmEngine:
         if request.remaining == 0 or (received and len(prompt) + received >= context):
             yield Piece("", (), "length", len(prompt), received)
             return
-        reading = vllm_wire.Reading(len(prompt), received)
-        body = vllm_wire.completion_body(request, self._settings.model, prompt, context)
+        reading = vllm_wire.reading(request, len(prompt))
+        if request.tools:
+            path = "/v1/chat/completions"
+            body = vllm_wire.chat_body(request, self._settings.model, len(prompt), context)
+        else:
+            path = "/v1/completions"
+            body = vllm_wire.completion_body(request, self._settings.model, prompt, context)
+        mended = await mending(request.resume_token_ids, self._text)
+        async with aclosing(self._decoded(path, body, reading)) as pieces:
+            async for piece in pieces:
+                yield await mended.piece(piece)
+
+    async def _decoded(
+        self, path: str, body: Mapping[str, Any], reading: vllm_wire.Reading
+    ) -> AsyncGenerator[Piece, None]:
         try:
-            async with self._client().post("/v1/completions", json=body) as answer:
+            async with self._client().post(path, json=body) as answer:
                 if answer.status != 200:
                     raise vllm_wire.refusal(answer.status, await answer.read())
                 async for line in answer.content:
@@ -109,14 +123,19 @@ class VllmEngine:
 
     def resumes(self, request: Generation) -> bool:
         """Not under a grammar, nor with penalties: vLLM counts both from the prompt's end, and what was received is
-        part of the prompt (https://docs.vllm.ai/en/stable/api/vllm/sampling_params/)."""
-        return request.json_schema is None and not request.presence_penalty and not request.frequency_penalty
+        part of the prompt (https://docs.vllm.ai/en/stable/api/vllm/sampling_params/). Nor with tools: calls are read
+        out of the whole answer."""
+        penalties = request.presence_penalty or request.frequency_penalty
+        return request.json_schema is None and not penalties and not request.tools
 
     async def prompt_tokens(self, request: Generation) -> int:
         return len(await self._prompt(request))
 
     async def received_text(self, request: Generation) -> str:
-        body = {"model": self._settings.model, "tokens": list(request.resume_token_ids)}
+        return await self._text(request.resume_token_ids)
+
+    async def _text(self, tokens: Sequence[int]) -> str:
+        body = {"model": self._settings.model, "tokens": list(tokens)}
         text: str = (await self._ask("/detokenize", body))["prompt"]
         return text
 

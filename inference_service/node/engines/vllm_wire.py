@@ -4,17 +4,31 @@ https://docs.vllm.ai/en/stable/cli/serve.html, https://docs.vllm.ai/en/stable/se
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from inference_service.node.engines.prometheus_text import value
-from inference_service.node.engines.protocol import EngineError, EngineLoad, FinishReason, Generation, Piece
-from inference_service.node.settings import NodeSettings
+from inference_service.node.engines.protocol import (
+    EngineError,
+    EngineLoad,
+    Feature,
+    FinishReason,
+    Generation,
+    Piece,
+    TokenLogprob,
+)
+from inference_service.node.settings import NodeSettings, VllmSettings
 
 DONE = b"data: [DONE]"
 OFFLINE = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+
+
+def supports(options: VllmSettings) -> frozenset[Feature]:
+    """What vLLM can do with these options. It reads calls out of answers only if it is told how models write them."""
+    parser = any(each.partition("=")[0] == "--tool-call-parser" for each in options.extra_arguments)
+    return frozenset(["json_schema", "logprobs", "tools"] if parser else ["json_schema", "logprobs"])
 
 
 def serve_command(settings: NodeSettings, directory: Path, socket: Path) -> list[str]:
@@ -49,7 +63,8 @@ def compile_environment(compiled: Path) -> dict[str, str]:
 
 def tokenize_body(request: Generation, model: str) -> dict[str, Any]:
     """The question as token ids: the model's own chat template, applied by vLLM."""
-    return {"model": model, "messages": list(request.messages), "add_generation_prompt": True}
+    asked = {"model": model, "messages": list(request.messages), "add_generation_prompt": True}
+    return asked | ({"tools": request.tools["tools"]} if request.tools else {})
 
 
 def completion_body(request: Generation, model: str, prompt: Sequence[int], context_tokens: int) -> dict[str, Any]:
@@ -57,6 +72,21 @@ def completion_body(request: Generation, model: str, prompt: Sequence[int], cont
 
     Answers begin the same way as they are resumed: the chat endpoint takes no token ids.
     """
+    tokens = [*prompt, *request.resume_token_ids]
+    asked = {"model": model, "prompt": tokens} | _decoding(request, max(1, context_tokens - len(tokens)))
+    return asked if request.top_logprobs is None else asked | {"logprobs": request.top_logprobs}
+
+
+def chat_body(request: Generation, model: str, prompt_tokens: int, context_tokens: int) -> dict[str, Any]:
+    """The chat completion for a request that offers tools: only this endpoint reads calls out of what is decoded."""
+    asked = {"model": model, "messages": list(request.messages), **request.tools}
+    if request.top_logprobs is not None:
+        asked |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+    return asked | _decoding(request, max(1, context_tokens - prompt_tokens))
+
+
+def _decoding(request: Generation, room: int) -> dict[str, Any]:
+    """What both endpoints are told of an answer for which the context has so much room."""
     schema = {"type": "json_schema", "json_schema": {"name": "answer", "schema": request.json_schema}}
     options = {
         "temperature": request.temperature,
@@ -66,11 +96,8 @@ def completion_body(request: Generation, model: str, prompt: Sequence[int], cont
         "frequency_penalty": request.frequency_penalty,
         "response_format": schema if request.json_schema else None,
     }
-    tokens = [*prompt, *request.resume_token_ids]
-    room = max(1, context_tokens - len(tokens))  # without a limit this endpoint decodes 16 tokens
     return {
-        "model": model,
-        "prompt": tokens,
+        # Completions without a limit have 16 tokens; one beyond the context is an error.
         "max_tokens": room if request.remaining is None else min(room, request.remaining),
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -84,6 +111,7 @@ class Reading:
 
     prompt_tokens: int = 0
     received: int = 0
+    top_logprobs: int = 0
     completion_tokens: int = 0
     finish: FinishReason | None = None
     done: bool = False
@@ -96,7 +124,9 @@ class Reading:
         """
         if line.startswith(DONE):
             self.done = True
-            return Piece("", (), self.finish or "stop", self.prompt_tokens, self._total)
+            if self.finish is None:
+                raise EngineError("vLLM ended an answer without a reason")
+            return self._last()
         if not line.startswith(b"data: "):
             return None
         event = json.loads(line[6:])
@@ -118,11 +148,67 @@ class Reading:
         if reason in ("abort", "error"):
             raise EngineError(f"vLLM gave up an answer: {reason}")
         if reason:
-            self.finish = "length" if reason == "length" else "stop"
+            self.finish = reason if reason in ("length", "tool_calls") else "stop"
         tokens = tuple(choice.get("token_ids") or ())
-        text = choice.get("text") or ""
+        text = self._text(choice)
         self.completion_tokens += len(tokens)
-        return Piece(text, tokens, None, self.prompt_tokens, self._total) if text or tokens else None
+        if not text and not tokens:
+            return None
+        likely = self._likely(choice["logprobs"]) if choice.get("logprobs") else ()
+        return Piece(text, tokens, None, self.prompt_tokens, self._total, likely)
+
+    def _likely(self, document: Mapping[str, Any]) -> tuple[TokenLogprob, ...]:
+        """vLLM names the token itself among the likeliest ones, first, also where it is none of them."""
+        rows = zip(document["tokens"], document["token_logprobs"], document["top_logprobs"], strict=True)
+        return tuple(self._likelihood(token, logprob, named.items()) for token, logprob, named in rows)
+
+    def _likelihood(self, token: str, logprob: float, named: Iterable[tuple[str, float]]) -> TokenLogprob:
+        likeliest = sorted(named, key=lambda each: -each[1])
+        return TokenLogprob(token, logprob, tuple(likeliest[: self.top_logprobs]))
+
+    def _text(self, choice: Mapping[str, Any]) -> str:
+        return choice.get("text") or ""
+
+    def _last(self) -> Piece:
+        return Piece("", (), self.finish, self.prompt_tokens, self._total)
+
+
+@dataclass
+class ToolReading(Reading):
+    """A chat completion's stream, in which calls come bit by bit: the last piece has all of them, and the text."""
+
+    text: str = ""
+    calls: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def _text(self, choice: Mapping[str, Any]) -> str:
+        delta = choice["delta"]
+        self.text += delta.get("content") or ""
+        for part in delta.get("tool_calls") or ():
+            self._add(part)
+        return ""
+
+    def _likely(self, document: Mapping[str, Any]) -> tuple[TokenLogprob, ...]:
+        rows = (
+            (each, ((top["token"], top["logprob"]) for top in each["top_logprobs"])) for each in document["content"]
+        )
+        return tuple(self._likelihood(each["token"], each["logprob"], named) for each, named in rows)
+
+    def _add(self, part: Mapping[str, Any]) -> None:
+        empty = {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+        call, function = self.calls.setdefault(part["index"], empty), part.get("function") or {}
+        call["id"] = part.get("id") or call["id"]
+        for member in ("name", "arguments"):
+            call["function"][member] += function.get(member) or ""
+
+    def _last(self) -> Piece:
+        calls = tuple(self.calls[index] for index in sorted(self.calls))
+        return replace(super()._last(), text=self.text, tool_calls=calls)
+
+
+def reading(request: Generation, prompt_tokens: int) -> Reading:
+    """For the stream that answers this request."""
+    kind = ToolReading if request.tools else Reading
+    return kind(prompt_tokens, len(request.resume_token_ids), request.top_logprobs or 0)
 
 
 def refusal(status: int, body: bytes) -> EngineError:
@@ -133,8 +219,9 @@ def refusal(status: int, body: bytes) -> EngineError:
         message, param = str(error["message"]), error.get("param")
     except (ValueError, KeyError, AttributeError):
         message, param = body.decode(errors="replace")[:500], None
-    code = "context_length_exceeded" if "maximum context length" in message else None
-    return EngineError(message, status=status, param=param, code=code)
+    if "maximum context length" in message:
+        return EngineError(message, status=status, param="messages", code="context_length_exceeded")
+    return EngineError(message, status=status, param=param)
 
 
 def busy(metrics: str) -> EngineLoad:

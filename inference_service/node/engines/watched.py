@@ -25,7 +25,7 @@ class WatchedEngine:
         self._loads = 0
         self._wedged: str | None = None
         self.name = engine.name
-        self.supports_json_schema = engine.supports_json_schema
+        self.supports = engine.supports
         self.context_tokens = engine.context_tokens
 
     def silent_seconds(self) -> float:
