@@ -76,7 +76,7 @@ def _member(described: Mapping[str, Any]) -> Member:
 
 
 def _measured(phases: Mapping[str, float | None]) -> float | None:
-    """Together, once the node has been through all of them."""
-    seconds = [phases.get(phase) for phase in MEASURED]
-    known = [each for each in seconds if each is not None]
-    return sum(known) if len(known) == len(seconds) else None
+    """Together, once the node has been through the last of them; not every node has each."""
+    if phases.get(MEASURED[-1]) is None:
+        return None
+    return sum(seconds for phase in MEASURED if (seconds := phases.get(phase)) is not None)

@@ -169,4 +169,6 @@ def test_a_gateways_description_becomes_members_in_the_order_of_their_places() -
     assert by_name["i-3"] == Member(
         "i-3", "ready", "v1", slots=3, in_flight=2, process=7, warm_up_seconds=6.5
     )  # the more of both counts: other gateways send, too
+    under_way = described[3] | {"report": report | {"warm_up_seconds": phases | {"probe": None}}}
+    assert members([under_way], "tiny")[0].warm_up_seconds is None
     assert by_name["i-1"].words() == "i-1: gives no report, it does not answer"
