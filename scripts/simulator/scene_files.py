@@ -14,7 +14,7 @@ from scripts.simulator.supplies import read_supply
 from scripts.simulator.traces import Series, TraceError
 
 SPOT_SHARE = 0.41  # of the on-demand price, unless prices are given: median of g5 and g6 zones in a public catalogue
-SHORTEST_SECONDS = 60.0  # policies plan once a minute
+SHORTEST_SECONDS = 600.0  # a warm-up, and more than one step of the bound
 FULL_ZONE_SHARE = 4 / 3  # replicas that a zone of full capacity gives, by the mean load: 16 at 12
 
 

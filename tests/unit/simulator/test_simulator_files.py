@@ -75,7 +75,7 @@ def test_a_parametric_zone_needs_three_numbers(source: str) -> None:
 
 def test_a_run_of_seconds_is_refused(tmp_path: Path) -> None:
     load = written(tmp_path, "a.csv", "0,1\n1,1\n2,1\n")
-    with pytest.raises(TraceError, match=r"a\.csv: it lasts 3 s; give at least 60 s"):
+    with pytest.raises(TraceError, match=r"a\.csv: it lasts 3 s; give at least 600 s"):
         read_scene([load], ["model:5,1,16"], None, GIVEN)
 
 
@@ -170,8 +170,8 @@ def test_prices_are_one_row_or_one_for_each_zone(tmp_path: Path) -> None:
 
 
 def test_several_loads_add_up_at_the_finer_step(tmp_path: Path) -> None:
-    fine = written(tmp_path, "fine.csv", "0,1\n60,2\n120,3\n180,4\n")
-    coarse = written(tmp_path, "coarse.csv", "0,10\n120,20\n")
-    zone = written(tmp_path, "z.json", json.dumps({"metadata": {"gap_seconds": 60}, "data": [16] * 10}))
+    fine = written(tmp_path, "fine.csv", "0,1\n300,2\n600,3\n900,4\n")
+    coarse = written(tmp_path, "coarse.csv", "0,10\n600,20\n")
+    zone = written(tmp_path, "z.json", json.dumps({"metadata": {"gap_seconds": 300}, "data": [16] * 4}))
     scene = read_scene([fine, coarse], [str(zone)], None, GIVEN)
     assert list(scene.load.values) == [11, 12, 23, 24]
