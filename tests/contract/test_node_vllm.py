@@ -184,6 +184,14 @@ async def test_health_and_figures_are_where_the_node_looks(engine: VllmEngine, v
     assert await engine.busy() == EngineLoad(0, 0, 0.0)
 
 
+async def test_an_answer_that_vllm_gives_up_when_it_is_ended_is_a_failure(engine: VllmEngine, vllm: ReplayedVllm):
+    """Without time to finish it either says "abort", with usage after it, or nothing more: seen both."""
+    vllm.play("sigterm_in_an_answer")
+    with pytest.raises(EngineError, match=r"gave up an answer: abort|broke off") as failed:
+        await pieces_of(engine, LONG)
+    assert failed.value.status == 500
+
+
 async def test_beyond_its_limits_vllm_refuses_in_the_stream(engine: VllmEngine, vllm: ReplayedVllm):
     """HTTP status 200, then an error event with 503: what a gateway may try elsewhere."""
     recording = vllm.play("overload")
@@ -208,7 +216,7 @@ async def test_a_vllm_that_stops_finishes_what_runs_and_fails_what_comes_while_i
         assert health.status == 200
 
 
-STOPPED = ("sigterm_with_time_to_finish",)
+STOPPED = ("sigterm_in_an_answer", "sigterm_with_time_to_finish")
 
 
 def test_all_that_is_recorded_is_played_here_and_is_of_the_version_that_nodes_run():
