@@ -78,7 +78,7 @@ class ChatEndpoint:
     async def _refuse_too_long(self, generation: Generation) -> None:
         """Before it queues. What is surely short enough is not counted: that would tokenize every prompt twice."""
         context = self._engine.context_tokens
-        if prompt_length.most_tokens(generation.messages) < context:
+        if prompt_length.surely_below(context, generation):
             return
         tokens = await self._engine.prompt_tokens(generation)
         if tokens >= context and not generation.resume_token_ids:

@@ -20,6 +20,8 @@ def unsupported(message: str, param: str) -> RequestError:
 
 def integer(given: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
     value = given.get(name)
+    if isinstance(value, float) and value.is_integer():  # to JSON 3.0 is the number that 3 is
+        value = int(value)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most):
         raise RequestError(f"{name} is {value!r}; a whole number from {least} to {most} is needed", param=name)
     return value

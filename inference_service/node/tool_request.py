@@ -25,13 +25,10 @@ def read(given: Mapping[str, Any], *, supported: bool) -> Mapping[str, Any]:
         raise RequestError(f"tools must be a list of at most {MOST_TOOLS} tools", param="tools")
     names = [_name(tool, f"tools[{place}]") for place, tool in enumerate(tools)]
     _check_choice(choice, names)
+    parallel = flag({"parallel_tool_calls": True} | dict(given), "parallel_tool_calls")
     if not tools or choice == "none":
         return {}
-    return {
-        "tools": tools,
-        "tool_choice": choice or "auto",
-        "parallel_tool_calls": flag({"parallel_tool_calls": True} | dict(given), "parallel_tool_calls"),
-    }
+    return {"tools": tools, "tool_choice": choice or "auto", "parallel_tool_calls": parallel}
 
 
 def _name(tool: Any, where: str) -> str:

@@ -335,3 +335,21 @@ async def test_a_prompt_that_surely_fits_is_not_counted_twice(
     async with http.post(contract.PATH_CHAT_COMPLETIONS, json=question("a few words")) as answer:
         assert answer.status == 200
     assert counted == 1  # by the stub itself
+
+
+@pytest.mark.parametrize("with_tools", [True, False])
+async def test_a_prompt_that_offers_tools_or_tells_of_calls_is_always_counted(
+    node: Node, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, with_tools: bool
+):
+    """How a template writes them is not known before."""
+
+    async def long(request: Generation) -> int:
+        return 400
+
+    monkeypatch.setattr(node.engine, "prompt_tokens", long)
+    node.engine.context_tokens = 300
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    told = [{"role": "assistant", "content": None, "tool_calls": [call]}]
+    body = question("x", tools=[WEATHER]) if with_tools else question("x") | {"messages": told}
+    async with http.post(contract.PATH_CHAT_COMPLETIONS, json=body) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, "context_length_exceeded")

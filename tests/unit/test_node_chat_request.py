@@ -20,6 +20,10 @@ def test_sampling_parameters_reach_the_engine():
     assert (generation.seed, generation.stop) == (3, ("a", "b"))
 
 
+def test_a_whole_number_may_be_written_with_a_fraction_of_zero():
+    assert parse(ASK | {"max_tokens": 7.0, "n": 2.0}, supports=()).generation.max_tokens == 7
+
+
 def test_the_newer_name_of_the_token_limit_wins():
     assert parse(ASK | {"max_tokens": 7, "max_completion_tokens": 9}, supports=()).generation.max_tokens == 9
 
@@ -157,6 +161,8 @@ def test_values_that_ask_for_nothing_pass(neutral: dict[str, Any]):
         ({"tools": {}}, "tools"),
         ({"tools": [WEATHER] * 129}, "tools"),
         ({"tools": [WEATHER], "parallel_tool_calls": 1}, "parallel_tool_calls"),
+        ({"parallel_tool_calls": {}}, "parallel_tool_calls"),
+        ({"max_tokens": 1.5}, "max_tokens"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": [WEATHER], "tool_choice": "some"}, "tool_choice"),
         ({"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice"),
