@@ -37,6 +37,28 @@ def test_two_versions_at_once_or_none_are_refused(tmp_path: Path, given: list[st
     assert "nothing has been changed" in said
 
 
+def test_a_limit_takes_no_refusal_away(tmp_path: Path) -> None:
+    """A limit without localhost would leave out a play that is localhost's alone."""
+    command = [
+        "-i",
+        inventory(tmp_path, one=LOCAL, two=LOCAL),
+        "--limit",
+        "one",
+        "rollout.yml",
+        "-e",
+        "rollout_version=v2",
+    ]
+    done = run(tmp_path, "ansible-playbook", *command)
+    assert done.returncode != 0
+    assert "one version at a time" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("playbook", ["site.yml", "drain.yml", "diagnose.yml", "rollout.yml"])
+def test_no_play_is_localhosts_alone(playbook: str) -> None:
+    for play in yaml.safe_load((ANSIBLE / playbook).read_text()):
+        assert play["hosts"] in ("role_node:role_gateway", "localhost:role_node:role_gateway"), play["name"]
+
+
 def test_a_rollout_without_hosts_says_which_filter_matched_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, "ansible-playbook", "-i", "localhost,", "rollout.yml")
     assert done.returncode != 0
