@@ -157,6 +157,7 @@ HEADER_MODEL_VERSION = "x-warmfleet-model-version"
 
 # Between gateway and node each streamed chunk ends with "warmfleet": {"token_ids": [...]}: always the last
 # member of the JSON object, so that the gateway can cut it off without parsing.
+MOST_CHOICES = 8  # answers to one question (`n`): each takes a place in the engine's batch
 CHUNK_EXTENSION = "warmfleet"
 CHUNK_TOKEN_IDS = "token_ids"
 # A request between them may carry "warmfleet": {"resume_token_ids": […], "id": …, "created": …}: go on after these

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inference_service import contract
 from inference_service.gateway.prefixes import blocks_of
 
 BYTES_PER_TOKEN = 4  # of English text, about; only comparisons depend on it
 # Reading a prompt is done for many tokens at once: far cheaper for each than decoding. A round figure, not measured.
 PROMPT_TOKEN_COST = 0.1
-MOST_ANSWERS = 8  # to one question; nodes refuse more
 FIRST_USUAL_TOKENS = 256.0
 LEARNING_RATE = 0.05
 
@@ -38,7 +38,7 @@ def expected(document: Mapping[str, Any]) -> Work:
     limits = [document.get(name) for name in ("max_completion_tokens", "max_tokens")]
     most = next((each for each in limits if isinstance(each, int) and each > 0), None)
     asked = document.get("n")
-    answers = asked if isinstance(asked, int) and 1 <= asked <= MOST_ANSWERS else 1
+    answers = asked if isinstance(asked, int) and 1 <= asked <= contract.MOST_CHOICES else 1
     return Work(len(text), blocks_of(text), most, answers)
 
 

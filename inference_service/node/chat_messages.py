@@ -24,11 +24,13 @@ def _message(message: Any, where: str, tools: bool) -> Mapping[str, Any]:
     roles = (*ROLES, TOOL) if tools else ROLES
     if not isinstance(message, dict) or message.get("role") not in roles:
         raise RequestError(f"{where}.role must be one of {', '.join(roles)}", param=f"{where}.role")
-    calls = message.get("tool_calls")
-    if message.get("function_call") is not None or (calls not in (None, []) and not tools):
+    calls = None if message.get("tool_calls") == [] else message.get("tool_calls")
+    if message.get("function_call") is not None or (calls is not None and not tools):
         raise unsupported(f"{where}: tool calls are not supported here", where)
+    if calls is not None and message["role"] != "assistant":
+        raise RequestError(f"{where}.tool_calls: only an assistant calls tools", param=f"{where}.tool_calls")
     role = "system" if message["role"] == "developer" else message["role"]
-    if role == "assistant" and calls:
+    if calls is not None:
         content = message.get("content")
         text = None if content is None else _content(content, f"{where}.content")
         return {"role": role, "content": text, "tool_calls": _calls(calls, f"{where}.tool_calls")}
@@ -50,10 +52,11 @@ def _calls(calls: Any, where: str) -> list[Mapping[str, Any]]:
 
 
 def _call(call: Any, where: str) -> Mapping[str, Any]:
-    function = call.get("function") if isinstance(call, dict) else None
-    function = function if isinstance(function, dict) else {}
+    if not isinstance(call, dict) or call.get("type", "function") != "function":
+        raise RequestError(f"{where} must be the call of a function", param=where)
+    function = call.get("function") if isinstance(call.get("function"), dict) else {}
     name, arguments = function.get("name"), function.get("arguments")
-    if not (isinstance(call, dict) and isinstance(call.get("id"), str) and isinstance(name, str)):
+    if not isinstance(call.get("id"), str) or not isinstance(name, str):
         raise RequestError(f"{where} must have an id and a function with a name", param=where)
     if not isinstance(arguments, str):
         raise RequestError(f"{where}.function.arguments must be a string of JSON", param=where)

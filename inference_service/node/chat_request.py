@@ -13,7 +13,6 @@ from inference_service.node.resume_request import read as read_resume
 
 __all__ = ["ChatRequest", "RequestError", "parse"]
 
-MOST_CHOICES = 8  # each takes a place in the engine's batch
 MOST_TOP_LOGPROBS = 20  # as OpenAI has it, and vLLM by default
 
 
@@ -95,7 +94,7 @@ def parse(body: Any, *, supports: Collection[Feature]) -> ChatRequest:
         include_usage=options.get("include_usage") is True,
         answer_id=resume.answer_id if resume else None,
         created=resume.created if resume else None,
-        choices=integer(given, "n", 1, MOST_CHOICES) or 1,
+        choices=integer(given, "n", 1, contract.MOST_CHOICES) or 1,
     )
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from inference_service.node.chat_request import MOST_CHOICES, NEUTRAL, RequestError, parse
+from inference_service import contract
+from inference_service.node.chat_request import NEUTRAL, RequestError, parse
 from inference_service.node.engines.protocol import Feature
 
 ALL: tuple[Feature, ...] = ("json_schema", "logprobs", "tools")
@@ -151,7 +152,7 @@ def test_values_that_ask_for_nothing_pass(neutral: dict[str, Any]):
         ({"max_tokenz": 5}, "max_tokenz"),
         ({"n": 0}, "n"),
         ({"n": True}, "n"),  # to Python true is 1
-        ({"n": MOST_CHOICES + 1}, "n"),
+        ({"n": contract.MOST_CHOICES + 1}, "n"),
         ({"logprobs": 1}, "logprobs"),
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
@@ -167,6 +168,9 @@ def test_values_that_ask_for_nothing_pass(neutral: dict[str, Any]):
         ({"tools": [WEATHER], "tool_choice": "some"}, "tool_choice"),
         ({"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
+        ({"messages": [{"role": "assistant", "tool_calls": [CALL | {"type": None}]}]}, "messages[0].tool_calls[0]"),
+        ({"messages": [{"role": "user", "content": "x", "tool_calls": [CALL]}]}, "messages[0].tool_calls"),
+        ({"messages": [{"role": "assistant", "content": "x", "tool_calls": {}}]}, "messages[0].tool_calls"),
         ({"messages": [{"role": "assistant", "tool_calls": [{"id": "x"}]}]}, "messages[0].tool_calls[0]"),
     ],
 )
