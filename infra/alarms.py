@@ -105,7 +105,7 @@ def of_planner(environment: str, model: str) -> list[Alarm]:
     return [
         Alarm(
             f"{model}-planner-silent",
-            f"Nobody has planned the fleet for {SILENT_MINUTES} minutes; it keeps its size. The planner's log group "
+            f"Nobody has planned the fleet for {SILENT_MINUTES} minutes; it can only grow. The planner's log group "
             "says why.",
             (own("n", contract.METRIC_PLANS, environment, model),),
             "IF(FILL(n,0) < 1, 1, 0)",
