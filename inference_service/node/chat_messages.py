@@ -54,7 +54,8 @@ def _calls(calls: Any, where: str) -> list[Mapping[str, Any]]:
 def _call(call: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(call, dict) or call.get("type", "function") != "function":
         raise RequestError(f"{where} must be the call of a function", param=where)
-    function = call.get("function") if isinstance(call.get("function"), dict) else {}
+    function = call.get("function")
+    function = function if isinstance(function, dict) else {}
     name, arguments = function.get("name"), function.get("arguments")
     if not isinstance(call.get("id"), str) or not isinstance(name, str):
         raise RequestError(f"{where} must have an id and a function with a name", param=where)
