@@ -84,6 +84,7 @@ REPLACEMENTS_PREFIX = "replacements/"  # by group: nodes replaced for their heal
 SERVICES_PREFIX = "services/"
 IDEMPOTENCY_PREFIX = "idempotency/"  # idempotency/<hash>: an answer that was given under an Idempotency-Key
 SCALING_PREFIX = "scaling/"  # scaling/<model>/state.json and control.json: the planner's memory, and who paused it
+LOADS_PREFIX = "loads/"  # loads/<model>/<gateway>.json: how busy each node is, for whoever takes nodes away
 JOBS_PREFIX = "jobs/"  # jobs/<id>/result.json, and jobs/<id>/attempt.json: the last try, and why it failed
 
 
@@ -108,6 +109,15 @@ def job_attempt_key(job_id: str) -> str:
 def scaling_state_key(model: str) -> str:
     """Key of what the planner remembers of a model's fleet, with its last plan."""
     return f"{SCALING_PREFIX}{model}/state.json"
+
+
+def node_loads_prefix(model: str) -> str:
+    return f"{LOADS_PREFIX}{model}/"
+
+
+def node_loads_key(model: str, gateway: str) -> str:
+    """Key of one gateway's report on the nodes of a model: {"at": Unix time, "in_flight": {instance id: requests}}."""
+    return f"{node_loads_prefix(model)}{gateway}.json"
 
 
 def scaling_control_key(model: str) -> str:
@@ -248,6 +258,8 @@ METRIC_WANTED_SPOT, METRIC_WANTED_ON_DEMAND = "WantedSpot", "WantedOnDemand"
 METRIC_EXPECTED_DEMAND = "ExpectedDemandReplicas"
 METRIC_EXPECTED_READY = "ExpectedReadyReplicas"
 METRIC_EXPECTED_READY_SECONDS = "ExpectedReadySeconds"
+METRIC_WARM_UP_P50, METRIC_WARM_UP_P90 = "WarmUpP50Seconds", "WarmUpP90Seconds"  # measured, else the prior
+METRIC_WARM_UP_P99 = "WarmUpP99Seconds"
 METRIC_REFUSALS = "Refusals"  # of the brakes
 SLO_WAIT_SECONDS = 20.0  # promised where a stack says nothing else
 

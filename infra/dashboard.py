@@ -12,9 +12,14 @@ from infra.alarms import FleetNames, Text
 WIDTH, HEIGHT = 8, 6  # three widgets in a row of 24
 
 
-def body(region: str, fleets: Sequence[FleetNames], balancer: Text, targets: Text) -> dict[str, Any]:
-    """One row for the gateways, then two for each fleet: its nodes, its jobs. Names that AWS gives may be outputs."""
+def body(
+    region: str, fleets: Sequence[FleetNames], balancer: Text, targets: Text, planned: str | None
+) -> dict[str, Any]:
+    """One row for the gateways, then two for each fleet: its nodes, its jobs; and a third where a planner sizes it, of
+    the environment `planned`. Names that AWS gives may be outputs.
+    """
     rows = [_gateways(balancer, targets), *(row(each) for each in fleets for row in (_nodes, _jobs))]
+    rows += [_scaling(planned, each.model) for each in fleets if planned]
     return {
         "widgets": [
             {
@@ -63,6 +68,23 @@ def _nodes(fleet: FleetNames) -> list[Widget]:
     return [
         (f"{fleet.model}: spot", _group(fleet.spot_group), {"stat": "Average"}),
         (f"{fleet.model}: on-demand", _group(fleet.on_demand_group), {"stat": "Average"}),
+    ]
+
+
+def _scaling(environment: str, model: str) -> list[Widget]:
+    of_model = [contract.DIMENSION_ENVIRONMENT, environment, contract.DIMENSION_MODEL, model]
+
+    def lines(*metrics: str) -> list[list[Any]]:
+        return [[contract.NAMESPACE_WARMFLEET, metric, *of_model] for metric in metrics]
+
+    wanted = (contract.METRIC_WANTED_SPOT, contract.METRIC_WANTED_ON_DEMAND)
+    expected = (contract.METRIC_EXPECTED_DEMAND, contract.METRIC_EXPECTED_READY)
+    warm_up = (contract.METRIC_WARM_UP_P50, contract.METRIC_WARM_UP_P90, contract.METRIC_WARM_UP_P99)
+    requests = (contract.METRIC_ANSWERED_REQUESTS, contract.METRIC_LATE_REQUESTS)
+    return [
+        (f"{model}: nodes wanted and expected", lines(*wanted, *expected), {"stat": "Maximum"}),
+        (f"{model}: seconds to warm up", lines(*warm_up), {"stat": "Maximum"}),
+        (f"{model}: requests, and late ones", lines(*requests), {"stat": "Sum"}),
     ]
 
 

@@ -15,6 +15,7 @@ from inference_service import contract
 
 LAUNCH_HOOK = "model-is-warm"
 TERMINATE_HOOK = "answers-are-finished"
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 
 # Until the service runs nobody sends heartbeats: boot and installation have to fit. From then on the node sends them.
 LAUNCH_HEARTBEAT_SECONDS = 600
@@ -42,11 +43,15 @@ def hooks(drain_seconds: int) -> tuple[Hook, Hook]:
     """
     drained = max(LEAST_HEARTBEAT_SECONDS, drain_seconds + DRAIN_MARGIN_SECONDS)
     return (
-        # A node that never becomes warm is no use in service: it is replaced.
-        Hook(LAUNCH_HOOK, "autoscaling:EC2_INSTANCE_LAUNCHING", LAUNCH_HEARTBEAT_SECONDS, "ABANDON"),
+        launch_hook(),
         # It terminates in any case; CONTINUE lets other hooks have their say.
         Hook(TERMINATE_HOOK, "autoscaling:EC2_INSTANCE_TERMINATING", drained, "CONTINUE"),
     )
+
+
+def launch_hook() -> Hook:
+    """A node that never becomes warm is no use in service: it is replaced."""
+    return Hook(LAUNCH_HOOK, LAUNCHING, LAUNCH_HEARTBEAT_SECONDS, "ABANDON")
 
 
 @dataclass(frozen=True)

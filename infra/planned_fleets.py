@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from infra import lifecycle
 from infra.instance_types import lookup
-from infra.planner.fleet import Fleet, Group
+from infra.planner.fleet import Fleet, Group, LaunchHook
 
 if TYPE_CHECKING:
     from infra.components.gpu_fleet import GpuFleet
@@ -19,6 +20,7 @@ def planned_fleet(model: "Model", fleet: "GpuFleet", settings: "StackSettings") 
     """Prices are those of the model's first type: all of them are of one throughput, and cost about the same."""
     known = lookup(model.instance_types[0])
     usd = (known and known.on_demand_usd_per_hour) or UNKNOWN_USD
+    hook = lifecycle.launch_hook()
     names = pulumi.Output.all(fleet.spot_group.name, fleet.on_demand_group.name)
     return names.apply(
         lambda given: Fleet(
@@ -32,5 +34,7 @@ def planned_fleet(model: "Model", fleet: "GpuFleet", settings: "StackSettings") 
             slo_wait_seconds=model.slo_wait_seconds,
             slo=model.slo,
             max_hourly_usd=settings.max_hourly_usd or None,
+            least_nodes=model.least_nodes,
+            launch_hook=LaunchHook(hook.name, hook.heartbeat_seconds, hook.default_result),
         )
     )

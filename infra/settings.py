@@ -100,6 +100,14 @@ class Model(_Frozen):
         le=100,
         description="On-demand nodes that the first `models activate` asks for as well, for what spot must not carry.",
     )
+    least_nodes: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        validate_default=True,
+        description="Nodes that the planner keeps when nobody asks, of the cheaper group. With 0 a fleet goes to zero, "
+        "and the first request after a calm waits for a warm-up.",
+    )
     warm_pool_nodes: int = Field(
         default=0,
         ge=0,
@@ -144,6 +152,13 @@ class Model(_Frozen):
     @classmethod
     def _fit_the_spot_group(cls, nodes: int, info: ValidationInfo) -> int:
         return rules.at_most(nodes, "most_spot_nodes", info.data.get("most_spot_nodes"))
+
+    @field_validator("least_nodes")
+    @classmethod
+    def _fit_both_groups(cls, nodes: int, info: ValidationInfo) -> int:
+        most = [info.data.get(name) for name in ("most_spot_nodes", "most_on_demand_nodes")]
+        together = None if None in most else sum(each for each in most if each)
+        return rules.at_most(nodes, "most_spot_nodes + most_on_demand_nodes", together)
 
     @field_validator("on_demand_base_nodes", "warm_pool_nodes")
     @classmethod

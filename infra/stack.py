@@ -175,6 +175,7 @@ class _Stack:
             rebalance_reaction=self.settings.rebalance_reaction,
             tags=tags,
             max_hourly_usd=self.settings.max_hourly_usd,
+            planned=self.settings.planner,
             after=base.before_boot(),
         )
         return GpuFleet(name, args, self.opts)
@@ -232,7 +233,8 @@ class _Stack:
             if self.settings.planner:
                 watched += alarms.of_planner(self.settings.environment, model.name)
         names = [fleet.names() for fleet in fleets.values()]
-        shown = dashboard.body(self.settings.region, names, balancer, targets)
+        planned = self.settings.environment if self.settings.planner else None
+        shown = dashboard.body(self.settings.region, names, balancer, targets, planned)
         return Observability("fleet", ObservabilityArgs(watched, shown, topic.arn), self.opts)
 
     def _gateway_boot(self, places: Places) -> str:

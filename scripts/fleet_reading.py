@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from inference_service import contract
 from inference_service.artifacts import ArtifactStore
+from infra.planner.cloud import read_json
 from localcloud import control
 from scripts import gateway_client
 from scripts.fleet_state import IN_SERVICE, FleetState, Group, Node, Trouble, merge_report
@@ -38,14 +40,22 @@ def read(target: StackTarget, ask_gateway: Callable[[str], list[dict[str, Any]]]
     described = _groups(autoscaling, names)
     instances = _instances(target.aws.client("ec2"), described.values())
     reports, silence = _reports(target.outputs.gateway_url, ask_gateway)
-    store = ArtifactStore(target.aws.client("s3"), target.outputs.bucket)
+    s3 = target.aws.client("s3")
+    store = ArtifactStore(s3, target.outputs.bucket)
+    found = tuple(_fleet(fleet, described, instances, reports, store, autoscaling) for fleet in fleets)
     gateway = described.get(target.outputs.gateway_group)
     return Reading(
-        fleets=tuple(_fleet(fleet, described, instances, reports, store, autoscaling) for fleet in fleets),
+        fleets=tuple(replace(each, refusals=_refusals(s3, target.outputs.bucket, each.model)) for each in found),
         gateway_group=_group(gateway, "gateway", autoscaling) if gateway else None,
         silence=silence,
         troubles=_troubles(target.root) if target.cloud else (),
     )
+
+
+def _refusals(s3: Any, bucket: str, model: str) -> tuple[str, ...]:
+    """Of the planner's last plan; none where there is no planner."""
+    document, _ = read_json(s3, bucket, contract.scaling_state_key(model))
+    return tuple(document["told"]["refusals"]) if document else ()
 
 
 def _troubles(root: Path) -> tuple[Trouble, ...]:

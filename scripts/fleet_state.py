@@ -72,6 +72,7 @@ class FleetState:
     lost_groups: tuple[str, ...] = ()  # in the stack's outputs, but not in Auto Scaling
     candidate: str | None = None  # being rolled out, to places below wave_percent
     wave_percent: int = 0
+    refusals: tuple[str, ...] = ()  # what the planner's brakes hold back, by its last plan
 
     @property
     def ready(self) -> tuple[Node, ...]:
@@ -114,6 +115,7 @@ def why_missing(fleet: FleetState, gateway: str | None, troubles: Iterable[Troub
     for group in fleet.groups:
         reasons += _of_group(group)
     reasons += [_of_node(node, fleet.current, gateway is None) for node in fleet.nodes if not _serves(node, fleet)]
+    reasons += [f"the planner would buy more and may not: {refusal}" for refusal in fleet.refusals]
     return reasons
 
 

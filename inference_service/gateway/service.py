@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from aiohttp import web
 from botocore.config import Config
 
 from inference_service.environment import loopback
-from inference_service.gateway import demand, handover, polling, stalls, upstream
+from inference_service.gateway import demand, handover, node_loads, polling, stalls, upstream
 from inference_service.gateway.app import create_app
 from inference_service.gateway.chat import ChatEndpoint
 from inference_service.gateway.demand import DemandMeter
@@ -115,8 +116,13 @@ def _work(
         ssm = aws_client("ssm", settings.region)
         stored = SecretDocument(ssm, settings.node_token_parameter, settings.node_token_key)
         secrets.append(keep_node_token(http, stored, settings.api_keys_poll_seconds, time.time))
+    loads = []
+    if settings.bucket:
+        put = _putter(aws_client("s3", settings.region), settings.bucket)
+        loads.append(node_loads.report(fleet, settings.models, put, uuid.uuid4().hex, settings.figures_seconds))
     return [
         *secrets,
+        *loads,
         polling.follow_discovery(fleet, registry.nodes, settings.discovery_poll_seconds),
         polling.follow_readiness(
             fleet,
@@ -131,6 +137,10 @@ def _work(
             gateway.demand, aws_client("cloudwatch", settings.region), settings.environment, settings.figures_seconds
         ),
     ]
+
+
+def _putter(s3: Any, bucket: str) -> Callable[[str, bytes], Any]:
+    return lambda key, body: s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
 
 @asynccontextmanager

@@ -41,6 +41,7 @@ def may_route(
     return [
         statement(["s3:GetObject"], [f"{bucket_arn}/{contract.SERVICES_PREFIX}*"]),
         statement(["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{contract.IDEMPOTENCY_PREFIX}*"]),
+        statement(["s3:PutObject"], [f"{bucket_arn}/{contract.LOADS_PREFIX}*"]),
         statement(["ec2:DescribeInstances"], ["*"]),
         statement(["ssm:GetParameter"], [api_keys_arn, node_token_arn]),
         statement(["ssm:PutParameter"], [node_token_arn]),  # gateways make the token, and change it every day

@@ -29,6 +29,7 @@ class GpuFleetArgs:
         gateway_security_group_id: of the gateways, which alone may call a node.
         ssh_security_group_id: whose members may connect by ssh; empty for nobody.
         tags: of every instance.
+        planned: whether a planner sizes the groups.
         after: what must exist before an instance boots.
     """
 
@@ -43,6 +44,7 @@ class GpuFleetArgs:
     rebalance_reaction: str
     tags: dict[str, str]
     max_hourly_usd: int
+    planned: bool
     after: Sequence[pulumi.Resource]
 
 
@@ -160,5 +162,11 @@ class GpuFleet(pulumi.ComponentResource):
                 lifecycle_transition=hook.transition,
                 heartbeat_timeout=hook.heartbeat_seconds,
                 default_result=hook.default_result,
-                opts=self._child,
+                # A planner lowers the timeout of launches to what is measured: infra/planner/hooks.py.
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    ignore_changes=["heartbeatTimeout"]
+                    if self._args.planned and hook.name == lifecycle.LAUNCH_HOOK
+                    else [],
+                ),
             )

@@ -14,6 +14,7 @@ from infra.policy_document import Condition, Statement, statement
 ANSWER_DAYS = 1  # that answers can be asked for again; S3 counts in whole days
 RESULT_DAYS = 7  # that results of jobs are kept
 OFFER_DAYS = 7  # that a node's compiled code waits to be accepted
+LOAD_DAYS = 1  # that reports of gateways stay which are gone; nobody reads one older than minutes
 NONCURRENT_DAYS = 30  # to undo a deletion or a pointer's change by hand
 
 
@@ -48,6 +49,7 @@ class ModelBucket(pulumi.ComponentResource):
                 contract.IDEMPOTENCY_PREFIX: ANSWER_DAYS,
                 contract.JOBS_PREFIX: RESULT_DAYS,
                 contract.OFFERS_PREFIX: OFFER_DAYS,
+                contract.LOADS_PREFIX: LOAD_DAYS,
             },
         )
         bucket = PrivateBucket(name, bucket_args, child)

@@ -154,11 +154,16 @@ def may_scale(
                 "autoscaling:SetDesiredCapacity",
                 "autoscaling:TerminateInstanceInAutoScalingGroup",
                 "autoscaling:ResumeProcesses",
+                "autoscaling:PutLifecycleHook",
             ],
             group_arns,
         ),
         statement(["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{contract.SCALING_PREFIX}*"]),
-        # Without this S3 answers 403 instead of 404 for a state that is not written yet.
+        statement(
+            ["s3:GetObject"],
+            [f"{bucket_arn}/{prefix}*" for prefix in (contract.POINTERS_PREFIX, contract.LOADS_PREFIX)],
+        ),
+        # Without this S3 answers 403 instead of 404 for a state, or a pointer, that is not written yet.
         statement(["s3:ListBucket"], [bucket_arn]),
         statement(["sqs:ReceiveMessage", "sqs:DeleteMessage"], [queue_arn]),
         statement(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:log-stream:*"]),

@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from inference_service import contract
 from infra.planner.model import Plan
 
 METRICS_LATEST_SECONDS = 180.0  # older figures are no figures
+LOADS_LATEST_SECONDS = 150.0  # a gateway reports each minute; one that missed two is gone
 RECEIVES = 5  # batches of ten notices a minute
 KINDS = {"EC2 Spot Instance Interruption Warning": "notice", "EC2 Instance Rebalance Recommendation": "rebalance"}
 
@@ -52,6 +54,35 @@ def read_json(s3: Any, bucket: str, key: str) -> tuple[Any, str | None]:
     except s3.exceptions.NoSuchKey:
         return None, None
     return json.loads(answer["Body"].read()), answer["ETag"]
+
+
+def served(s3: Any, bucket: str, model: str) -> str | None:
+    """Which version a node that is launched now would serve, in words; None while none was ever activated.
+
+    During a wave it is one of two, and their pair is a combination of its own for the launch breaker.
+    """
+    pointer, _ = read_json(s3, bucket, contract.pointer_key(model))
+    if not pointer:
+        return None
+    current, candidate = pointer["current"]["version"], pointer["candidate"]
+    wave = f" or {candidate['version']}" if candidate and pointer["wave_percent"] else ""
+    return f"model version {current}{wave}"
+
+
+def node_loads(s3: Any, bucket: str, model: str) -> dict[str, int]:
+    """Requests in flight by instance id, as the gateways reported of late; the highest figure of each node.
+
+    A report's age is told by S3's own clock alone.
+    """
+    answer = s3.list_objects_v2(Bucket=bucket, Prefix=contract.node_loads_prefix(model))
+    now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    found: dict[str, int] = {}
+    for each in answer.get("Contents", []):
+        if (now - each["LastModified"]).total_seconds() <= LOADS_LATEST_SECONDS:
+            report, _ = read_json(s3, bucket, each["Key"])
+            for instance, count in (report or {}).get("in_flight", {}).items():
+                found[instance] = max(found.get(instance, 0), count)
+    return found
 
 
 def write_json(s3: Any, bucket: str, key: str, document: Any, etag: str | None) -> None:
@@ -160,6 +191,9 @@ def publish(cloudwatch: Any, environment: str, model: str, plan: Plan, spot: Map
         contract.METRIC_EXPECTED_DEMAND: plan.expected.demand_replicas,
         contract.METRIC_EXPECTED_READY: plan.expected.ready_replicas,
         contract.METRIC_EXPECTED_READY_SECONDS: plan.expected.horizon_seconds,
+        contract.METRIC_WARM_UP_P50: plan.state.warm_ups.quantile(0.5),
+        contract.METRIC_WARM_UP_P90: plan.state.warm_ups.quantile(0.9),
+        contract.METRIC_WARM_UP_P99: plan.state.warm_ups.quantile(0.99),
         contract.METRIC_REFUSALS: float(len(plan.refusals)),
     }
     dimensions = contract.model_dimensions(environment, model)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from infra.planner.model import Limits, Promise
 
@@ -18,6 +19,15 @@ class Group:
 
 
 @dataclass(frozen=True)
+class LaunchHook:
+    """The hook that holds a node until it is warm, as the program sets it."""
+
+    name: str
+    heartbeat_seconds: int
+    default_result: str
+
+
+@dataclass(frozen=True)
 class Fleet:
     """One model. `replica_tokens_per_second` is what a node decodes when all its slots are busy."""
 
@@ -28,6 +38,8 @@ class Fleet:
     slo_wait_seconds: float
     slo: float
     max_hourly_usd: float | None
+    least_nodes: int = 0
+    launch_hook: LaunchHook | None = None
 
     def limits(self) -> Limits:
         return Limits(
@@ -35,6 +47,7 @@ class Fleet:
             self.base_on_demand,
             self.max_hourly_usd,
             Promise(self.slo_wait_seconds, self.slo),
+            self.least_nodes,
         )
 
 
@@ -44,8 +57,11 @@ def as_variable(fleets: list[Fleet]) -> str:
 
 
 def from_variable(text: str) -> list[Fleet]:
-    found: list[Mapping[str, object]] = json.loads(text)
-    return [
-        Fleet(**{**fleet, "groups": tuple(Group(**group) for group in fleet["groups"])})  # type: ignore[arg-type,attr-defined]
-        for fleet in found
-    ]
+    found: list[Mapping[str, Any]] = json.loads(text)
+    return [_fleet(fleet) for fleet in found]
+
+
+def _fleet(given: Mapping[str, Any]) -> Fleet:
+    hook = given.get("launch_hook")
+    groups = tuple(Group(**group) for group in given["groups"])
+    return Fleet(**{**given, "groups": groups, "launch_hook": LaunchHook(**hook) if hook else None})

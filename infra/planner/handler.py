@@ -15,8 +15,10 @@ import boto3
 
 from inference_service import contract
 from infra.planner import brakes, cloud, instances, plan, state
+from infra.planner.change import Change, change_of
 from infra.planner.fleet import Fleet, from_variable
-from infra.planner.model import Observation, Plan
+from infra.planner.hooks import launch_seconds
+from infra.planner.model import Observation, Plan, Pool
 
 
 def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
@@ -83,20 +85,24 @@ class _Run:
         )
         gateways = instances.in_service(described.pop(self.settings.gateway_group))
         known = instances.Memory(**remembered["instances"]) if remembered else instances.Memory()
-        pools, warm_ups, memory = instances.pools(self.fleet.groups, described, known, events, self.now)
+        serves = cloud.served(s3, bucket, model)
+        pools, warm_ups, memory = instances.pools(self.fleet.groups, described, known, events, self.now, serves)
         figures = self._figures(gateways)
         observation = self._observation(figures, pools, warm_ups)
         made = plan.plan(observation, _resumed(remembered, control), self.fleet.limits())
         paused = bool(control and control.get("paused"))
-        changes = {} if paused else self._changes(made, described, memory)
+        changes = self._changes(made, described, memory) if serves and not paused else {}
+        hooks = {} if paused else self._hooks(made, pools, memory)
+        memory.hook_seconds |= hooks
         memory.chosen = sorted({*memory.chosen, *(one for change in changes.values() for one in change.leaving)})
         document = _document(made, memory, observation, paused, self.now, control)
-        document["told"]["gateways"] = {"in_service": gateways, "reporting": figures.reporting}
+        document["told"] |= {"serves": serves, "gateways": {"in_service": gateways, "reporting": figures.reporting}}
         cloud.write_json(s3, bucket, contract.scaling_state_key(model), document, etag)  # before anything is changed
         self._act(changes, described, paused)
+        self._set_hooks(hooks)
         spot = {group.name: group.spot for group in self.fleet.groups}
         cloud.publish(self.clients.cloudwatch, self.settings.environment, model, made, spot)
-        return {"desired": made.desired(), "paused": paused, "refusals": list(made.refusals)}
+        return {"desired": made.desired(), "paused": paused, "serves": serves, "refusals": list(made.refusals)}
 
     def _figures(self, gateways: int) -> cloud.Figures:
         environment, model = self.settings.environment, self.fleet.model
@@ -114,14 +120,43 @@ class _Run:
             warm_ups=warm_ups,
         )
 
-    def _changes(self, made: Plan, described: Mapping[str, Any], memory: instances.Memory) -> dict[str, "Change"]:
+    def _changes(self, made: Plan, described: Mapping[str, Any], memory: instances.Memory) -> dict[str, Change]:
+        wishes = made.desired()
+        shrinks = any(wanted < described[name]["DesiredCapacity"] for name, wanted in wishes.items())
+        loads = cloud.node_loads(self.clients.s3, self.settings.bucket, self.fleet.model) if shrinks else {}
         return {
             name: change
-            for name, wanted in made.desired().items()
-            if (change := change_of(described[name], wanted, memory)) != Change()
+            for name, wanted in wishes.items()
+            if (change := change_of(described[name], wanted, memory, loads)) != Change()
         }
 
-    def _act(self, changes: Mapping[str, "Change"], described: Mapping[str, Any], paused: bool) -> None:
+    def _hooks(self, made: Plan, pools: tuple[Pool, ...], memory: instances.Memory) -> dict[str, int]:
+        """Timeouts of launch hooks to set, by group; each hour again, should one not have been taken."""
+        hook, hourly = self.fleet.launch_hook, self.now // 60 % 60 == 0
+        if hook is None:
+            return {}
+        found = {}
+        for pool in pools:
+            measured = memory.measured.get(pool.combination, 0)
+            failed = made.state.breaker.failures.get(pool.combination, 0)
+            wanted = launch_seconds(made.state.warm_ups, measured, failed, hook.heartbeat_seconds)
+            known = memory.hook_seconds.get(pool.name)
+            if wanted != (known or hook.heartbeat_seconds) or (hourly and known):
+                found[pool.name] = wanted
+        return found
+
+    def _set_hooks(self, hooks: Mapping[str, int]) -> None:
+        for name, seconds in hooks.items():
+            assert self.fleet.launch_hook
+            self.clients.autoscaling.put_lifecycle_hook(
+                AutoScalingGroupName=name,
+                LifecycleHookName=self.fleet.launch_hook.name,
+                LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+                HeartbeatTimeout=seconds,
+                DefaultResult=self.fleet.launch_hook.default_result,
+            )
+
+    def _act(self, changes: Mapping[str, Change], described: Mapping[str, Any], paused: bool) -> None:
         autoscaling = self.clients.autoscaling
         for name, group in described.items():
             if not paused and instances.suspended_by_aws(group):
@@ -135,28 +170,6 @@ class _Run:
                 autoscaling.terminate_instance_in_auto_scaling_group(
                     InstanceId=instance, ShouldDecrementDesiredCapacity=True
                 )
-
-
-@dataclass(frozen=True)
-class Change:
-    """What to do to one group: a desired capacity to set, if any, and instances that leave with a decrement."""
-
-    desired: int | None = None
-    leaving: tuple[str, ...] = ()
-
-
-def change_of(group: Mapping[str, Any], wanted: int, memory: instances.Memory) -> Change:
-    """From what a described group has to `wanted` nodes that stay."""
-    lost = instances.counted(group, memory.noticed)
-    half_done = tuple(one for one in memory.chosen if instances.counted(group, [one]))  # an earlier run died over them
-    kept = group["DesiredCapacity"] - lost - len(half_done)
-    if wanted > kept:  # a node under notice still counts for Auto Scaling: its successor is launched beside it
-        return Change(min(wanted + lost + len(half_done), group["MaxSize"]), half_done)
-    if wanted == kept:
-        return Change(None, half_done)
-    leaving = instances.victims(group, kept - wanted, memory)
-    unfilled = kept - wanted - len(leaving)  # a wish that no instance stands for is withdrawn
-    return Change(group["DesiredCapacity"] - unfilled if unfilled else None, (*half_done, *leaving))
 
 
 def _resumed(remembered: Any, control: Any) -> state.State | None:

@@ -4,6 +4,8 @@ States: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-l
 when it is in service: the launch hook holds it in Pending until its model has answered a probe.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,33 +22,45 @@ class Memory:
     """What is known of instances from one minute to the next.
 
     `warming` has (seconds of Unix time since which, combination) by id; `noticed` were told to leave, `at_risk` have a
-    rebalance recommendation, `chosen` are being taken by scale-in.
+    rebalance recommendation, `chosen` are being taken by scale-in. `measured` counts the launches that became ready of
+    what groups launch now; `hook_seconds` is what launch hooks were last set to, by group.
     """
 
     warming: dict[str, tuple[float, str]] = field(default_factory=dict)
     noticed: list[str] = field(default_factory=list)
     at_risk: list[str] = field(default_factory=list)
     chosen: list[str] = field(default_factory=list)
+    measured: dict[str, int] = field(default_factory=dict)
+    hook_seconds: dict[str, int] = field(default_factory=dict)
 
 
 def pools(
-    groups: Sequence[Group], described: Mapping[str, Described], memory: Memory, events: Mapping[str, str], now: float
+    groups: Sequence[Group],
+    described: Mapping[str, Described],
+    memory: Memory,
+    events: Mapping[str, str],
+    now: float,
+    serves: str | None,
 ) -> tuple[tuple[Pool, ...], tuple[WarmUp, ...], Memory]:
     """The pools now, the launches that ended, and the memory for the next minute.
 
-    `events` has SPOT_NOTICE or REBALANCE by instance id, new since the last minute.
+    `events` has SPOT_NOTICE or REBALANCE by instance id, new since the last minute;
+    `serves` says which model version a new node takes.
     """
     present = {one["InstanceId"]: one for group in described.values() for one in group["Instances"]}
     noticed = {one for one in (*memory.noticed, *_of(events, "notice")) if one in present}
     fresh = noticed - set(memory.noticed)
     after = Memory(
-        _warming(described, memory, noticed, now),
+        _warming(described, memory, noticed, now, serves),
         sorted(noticed),
         sorted(one for one in {*memory.at_risk, *_of(events, "rebalance")} if one in present),
         [one for one in memory.chosen if one in present],
+        hook_seconds=dict(memory.hook_seconds),
     )
-    found = tuple(_pool(group, described[group.name], after, fresh, now) for group in groups)
-    return found, tuple(_ended(memory, after, present, noticed, now)), after
+    ended = tuple(_ended(memory, after, present, noticed, now))
+    after.measured = _measured(memory, ended, [combination(group, serves) for group in described.values()])
+    found = tuple(_pool(group, described[group.name], after, fresh, now, serves) for group in groups)
+    return found, ended, after
 
 
 def _of(events: Mapping[str, str], kind: str) -> Iterable[str]:
@@ -54,24 +68,28 @@ def _of(events: Mapping[str, str], kind: str) -> Iterable[str]:
 
 
 def _warming(
-    described: Mapping[str, Described], memory: Memory, noticed: set[str], now: float
+    described: Mapping[str, Described], memory: Memory, noticed: set[str], now: float, serves: str | None
 ) -> dict[str, tuple[float, str]]:
     return {
-        one["InstanceId"]: memory.warming.get(one["InstanceId"], (now, combination(group)))
+        one["InstanceId"]: memory.warming.get(one["InstanceId"], (now, combination(group, serves)))
         for group in described.values()
         for one in group["Instances"]
         if one["LifecycleState"].startswith("Pending") and one["InstanceId"] not in noticed
     }
 
 
-def combination(group: Described) -> str:
-    """What a launch in this group would run: the template and its version."""
+def combination(group: Described, serves: str | None) -> str:
+    """What a launch in this group would run: the template, its version, and the model's.
+
+    The type is not in it: a mixed group takes whichever it gets, and can refuse none.
+    """
     policy = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("LaunchTemplateSpecification")
     template = policy or group.get("LaunchTemplate") or {}
-    return f"template {template.get('LaunchTemplateName', '')} version {template.get('Version', '')}"
+    named = f"template {template.get('LaunchTemplateName', '')} version {template.get('Version', '')}"
+    return f"{named}, {serves}" if serves else named
 
 
-def _pool(group: Group, described: Described, memory: Memory, fresh: set[str], now: float) -> Pool:
+def _pool(group: Group, described: Described, memory: Memory, fresh: set[str], now: float, serves: str | None) -> Pool:
     instances = [one for one in described["Instances"] if one["InstanceId"] not in memory.noticed]
     ready = [one["InstanceId"] for one in instances if one["LifecycleState"] == "InService"]
     ready = [one for one in ready if one not in memory.chosen]
@@ -85,7 +103,7 @@ def _pool(group: Group, described: Described, memory: Memory, fresh: set[str], n
         warming_ages_seconds=tuple(ages),
         noticed=sum(1 for one in described["Instances"] if one["InstanceId"] in fresh),
         at_risk=sum(1 for one in ready if one in memory.at_risk),
-        combination=combination(described),
+        combination=combination(described, serves),
         suspended=suspended(described) is not None,
     )
 
@@ -127,16 +145,26 @@ def _ended(
         yield WarmUp(now - since, state == "InService", failed=state != "InService" and not taken, combination=what)
 
 
-def victims(described: Described, count: int, memory: Memory) -> list[str]:
-    """Which `count` instances leave: what is not ready yet, the youngest first; then the oldest template.
+def _measured(before: Memory, ended: Sequence[WarmUp], launched_now: Sequence[str]) -> dict[str, int]:
+    new = Counter(one.combination for one in ended if one.became_ready)
+    return {what: before.measured.get(what, 0) + new[what] for what in launched_now}
 
-    Whether a node is busy does not show in AWS; none is cut off: the terminate hook holds it until its answers have
-    ended or moved. Those that were chosen already or are under notice do not count again.
+
+def victims(described: Described, count: int, memory: Memory, loads: Mapping[str, int]) -> list[str]:
+    """Which `count` instances leave: what is not ready yet, the youngest first; then idle nodes, the oldest template
+    first; then those with the fewest requests in flight, and last those of which nothing is known.
+
+    None is cut off: the terminate hook holds a node until its answers have ended or moved. Those that were chosen
+    already or are under notice do not count again.
     """
     leaving = {*memory.noticed, *memory.chosen}
     open_ = [one for one in described["Instances"] if one["InstanceId"] not in leaving]
     warming = [one["InstanceId"] for one in open_ if one["InstanceId"] in memory.warming]
     warming.sort(key=lambda one: (-memory.warming[one][0], one))
     ready = [one for one in open_ if one["LifecycleState"] == "InService"]
-    ready.sort(key=lambda one: (int(one.get("LaunchTemplate", {}).get("Version", "0") or 0), one["InstanceId"]))
+    ready.sort(key=lambda one: (loads.get(one["InstanceId"], math.inf), _template_version(one), one["InstanceId"]))
     return [*warming, *(one["InstanceId"] for one in ready)][:count]
+
+
+def _template_version(instance: Described) -> int:
+    return int(instance.get("LaunchTemplate", {}).get("Version", "0") or 0)

@@ -75,12 +75,15 @@ class Promise:
 
 @dataclass(frozen=True)
 class Limits:
-    """What no plan exceeds: replicas by pool, dollars an hour for all pools; and what none goes below: the base."""
+    """What no plan exceeds: replicas by pool, dollars an hour for all pools; and what none goes below: the base, and
+    `least_replicas` in all pools together, which also a brake may refuse.
+    """
 
     most_replicas: dict[str, int]
     base_on_demand: int = 0
     max_hourly_usd: float | None = None
     promise: Promise = Promise()
+    least_replicas: int = 0
 
 
 @dataclass(frozen=True)

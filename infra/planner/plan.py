@@ -42,7 +42,7 @@ def plan(observation: Observation, state: State | None, limits: Limits) -> Plan:
     outlook = _outlook(minute, observation, state, limits)
     refused = refused_pools(observation.pools, state.breaker)
     offers = [_offer(pool, limits, observation, pool.name in refused) for pool in observation.pools]
-    mix, reasons = _wanted(observation, state, outlook, offers)
+    mix, reasons = _wanted(observation, state, outlook, offers, limits.least_replicas)
     held = _held(minute, observation, state, outlook, mix)
     state.last, over = within_hourly_limit(observation.pools, held, limits)
     if observation.offered_tokens_per_second is None:
@@ -113,7 +113,7 @@ def _offer(pool: Pool, limits: Limits, observation: Observation, refused: bool) 
 
 
 def _wanted(
-    observation: Observation, state: State, outlook: Outlook, offers: list[Offer]
+    observation: Observation, state: State, outlook: Outlook, offers: list[Offer], least: int
 ) -> tuple[dict[str, int], dict[str, str]]:
     """Wishes by pool. Spot is asked for as if every zone had some; on-demand covers what the zones are not giving."""
     short = {pool.name for pool in observation.pools if _is_short(pool, state)}
@@ -134,7 +134,7 @@ def _wanted(
             reasons[name] = "kept until spot is ready"
         else:
             reasons[name] = "what spot is expected to miss" if mix[name] else "spot covers the demand"
-    _wake(observation, outlook, offers, mix, reasons)
+    _keep_the_least(observation, offers, mix, reasons, least)
     return mix, reasons
 
 
@@ -154,17 +154,18 @@ def _still_needed(observation: Observation, outlook: Outlook, offers: list[Offer
     return sum(count for name, count in mix.items() if name not in ready)
 
 
-def _wake(
-    observation: Observation, outlook: Outlook, offers: list[Offer], mix: dict[str, int], reasons: dict[str, str]
+def _keep_the_least(
+    observation: Observation, offers: list[Offer], mix: dict[str, int], reasons: dict[str, str], least: int
 ) -> None:
-    """From zero the first request wakes one replica, however little it is."""
+    """As many as are kept when nobody asks; from zero the first request wakes one replica, however little it is."""
     asked = (observation.offered_tokens_per_second or 0.0) > 0 or observation.backlog_tokens > 0
-    open_offers = [one for one in offers if one.most > 0]
-    if not asked or any(mix.values()) or not open_offers:
-        return
-    cheapest = min(open_offers, key=lambda one: (one.price, one.name))
-    mix[cheapest.name] = 1
-    reasons[cheapest.name] = "the first request wakes one"
+    missing = max(least, 1 if asked else 0) - sum(mix.values())
+    for one in sorted(offers, key=lambda each: (each.price, each.name)):
+        added = min(missing, one.most - mix[one.name])
+        if added > 0:
+            mix[one.name] += added
+            missing -= added
+            reasons[one.name] = "the least that is kept" if least else "the first request wakes one"
 
 
 def _expected(observation: Observation, outlook: Outlook, warm_ups: WarmUpTimes) -> Expected:

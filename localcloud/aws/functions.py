@@ -37,7 +37,7 @@ print(json.dumps(getattr(importlib.import_module(module), name)(json.load(sys.st
 
 @dataclass
 class Running:
-    """One invocation. Cloud seconds."""
+    """One invocation; `until` is in cloud seconds, as many as the timeout is in real ones: no process runs faster."""
 
     process: "subprocess.Popen[bytes]"
     said: IO[bytes]
@@ -87,7 +87,7 @@ class Functions:
         assert process.stdin
         with process.stdin as events:
             events.write(json.dumps({"time": cloud.clock.cloud_date(now).isoformat()}).encode())
-        self._running[function.function_name] = Running(process, said, now + function.timeout)
+        self._running[function.function_name] = Running(process, said, now + function.timeout * cloud.clock.scale)
 
     def _end(self, cloud: Cloud, name: str, running: Running) -> None:
         timed_out = running.process.poll() is None

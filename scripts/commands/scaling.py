@@ -73,6 +73,8 @@ def in_words(told: "Mapping[str, Any]", now: float) -> list[str]:
     lines = [f"planned {age:.0f} s ago, at {at}" + (", paused: nothing is changed" if told["paused"] else "")]
     if age > SILENT_SECONDS:
         lines[0] += "; it should be every minute: the planner's log group says why it is not"
+    if told.get("serves", "an older planner does not say") is None:
+        lines.append("no version of the model is active: nothing is bought; `warmfleet models activate` begins")
     offered, unit = seen["offered_tokens_per_second"], seen["replica_tokens_per_second"]
     if offered is None:
         gateways = told.get("gateways")  # an older planner does not count them

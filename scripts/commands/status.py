@@ -56,6 +56,7 @@ def document(reading: "Reading") -> dict[str, Any]:
                 "wave_percent": fleet.wave_percent,
                 "groups": [asdict(group) for group in fleet.groups],
                 "nodes": [asdict(node) for node in fleet.nodes],
+                "refusals": list(fleet.refusals),
                 "missing": why_missing(fleet, reading.silence, reading.troubles),
             }
             for fleet in reading.fleets

@@ -1,15 +1,17 @@
 """The planner's handler against a local AWS: real boto3 calls on real groups, one call a minute."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
 from inference_service import contract
-from infra.planner import cloud
+from infra.planner import cloud, instances
 from infra.planner.fleet import Fleet as PlannedFleet
-from infra.planner.fleet import Group, as_variable, from_variable
+from infra.planner.fleet import Group, LaunchHook, as_variable, from_variable
 from infra.planner.handler import Settings, moment, run
 from tests.aws.conftest import Fleet
 
@@ -32,7 +34,17 @@ class World:
         self.clients = cloud.Clients(*(aws.client(name) for name in ("autoscaling", "cloudwatch", "s3", "sqs")))
         self.clients.s3.create_bucket(Bucket="models")
         self.queue = self.clients.sqs.create_queue(QueueName="interruptions")["QueueUrl"]
+        self.activate("v1")
         self.settings = Settings("dev", "models", self.queue, "gateway", (PLANNED,))
+
+    def activate(self, version: str, candidate: str | None = None) -> None:
+        document = {
+            "current": {"version": version, "manifest_sha256": "0" * 64},
+            "previous": None,
+            "candidate": {"version": candidate, "manifest_sha256": "1" * 64} if candidate else None,
+            "wave_percent": 10 if candidate else 0,
+        }
+        self.clients.s3.put_object(Bucket="models", Key=contract.pointer_key("m"), Body=json.dumps(document).encode())
 
     def now(self) -> float:
         return float(START + 60 * self.minute)
@@ -154,6 +166,29 @@ def test_scale_in_takes_named_nodes_with_a_decrement(world: World) -> None:
     assert len(world.fleet.states("spot")) == world.desired("spot")
 
 
+def test_scale_in_takes_idle_nodes_by_the_gateways_reports_and_old_reports_count_for_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled(world, 8.0)
+    nodes = sorted(world.fleet.states("spot"))
+    busy, idle = nodes[:-2], nodes[-2:]  # without reports the lowest ids would go
+    put = partial(world.clients.s3.put_object, Bucket="models")
+    first, second = (contract.node_loads_key("m", gateway) for gateway in ("a", "b"))
+    put(Key=first, Body=json.dumps({"at": 0, "in_flight": {**dict.fromkeys(busy, 3), **dict.fromkeys(idle, 0)}}))
+    put(Key=second, Body=json.dumps({"at": 0, "in_flight": {idle[0]: 1}}))  # which the other one does not know yet
+    loads = cloud.node_loads(world.clients.s3, "models", "m")
+    assert loads == {**dict.fromkeys(busy, 3), idle[0]: 1, idle[1]: 0}
+    group = world.fleet.described("spot")
+    assert instances.victims(group, 3, instances.Memory(), loads) == [idle[1], idle[0], busy[0]]
+    assert instances.victims(group, 1, instances.Memory(), {}) == [nodes[0]]
+    settled(world, 5.0, minutes=40)
+    assert 0 < len(world.fleet.states("spot")) < len(nodes)
+    gone = set(nodes) - set(world.fleet.states("spot"))
+    assert gone <= set(idle) or gone > set(idle)
+    monkeypatch.setattr(cloud, "LOADS_LATEST_SECONDS", -1.0)
+    assert cloud.node_loads(world.clients.s3, "models", "m") == {}
+
+
 def test_a_paused_fleet_is_watched_and_not_changed(world: World) -> None:
     world.control(paused=True)
     assert world.plan(6.0)["paused"]
@@ -186,6 +221,69 @@ def test_figures_of_one_gateway_of_two_are_no_figures(world: World) -> None:
     world.ask(0.25)
     run(world.settings, world.clients, world.now() + 60)
     assert world.state()["told"]["observed"]["offered_tokens_per_second"] == 5.0
+
+
+def test_before_a_version_is_active_nothing_is_bought_that_could_not_become_warm(world: World) -> None:
+    world.clients.s3.delete_object(Bucket="models", Key=contract.pointer_key("m"))
+    world.settings = replace(world.settings, fleets=(replace(PLANNED, base_on_demand=1, least_nodes=2),))
+    assert world.plan(4.0)["serves"] is None
+    assert (world.desired("spot"), world.desired("on-demand")) == (0, 0)
+    world.activate("v1")
+    assert world.plan(4.0)["serves"] == "model version v1"
+    assert world.desired("spot") > 0
+
+
+def test_launches_that_fail_with_one_version_do_not_stop_those_of_another(world: World) -> None:
+    world.clients.autoscaling.put_lifecycle_hook(
+        LifecycleHookName="warm",
+        AutoScalingGroupName="spot",
+        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+        HeartbeatTimeout=7200,
+    )
+    world.activate("v1", candidate="broken")
+    settled(world, 4.0, minutes=2)
+    failing = [name for name, state in world.fleet.states("spot").items() if state == "Pending:Wait"]
+    for instance in failing[:3]:
+        world.fleet.complete("warm", instance, "ABANDON", name="spot")
+    world.fleet.aws.tick(5)
+    told = " ".join(world.plan(4.0)["refusals"])
+    assert "the last 3 launches of template of-spot version $Latest, model version v1 or broken never" in told
+    world.activate("v1")  # the wave is set back
+    assert world.plan(4.0)["refusals"] == []
+
+
+def test_what_launches_take_is_published_and_shortens_the_wait_for_machines_that_hang(world: World) -> None:
+    hook = LaunchHook("warm", 600, "ABANDON")
+    world.settings = replace(world.settings, fleets=(replace(PLANNED, launch_hook=hook),))
+    world.clients.autoscaling.put_lifecycle_hook(
+        LifecycleHookName="warm",
+        AutoScalingGroupName="spot",
+        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+        HeartbeatTimeout=600,
+        DefaultResult="ABANDON",
+    )
+
+    def timeout() -> int:
+        hooks = world.clients.autoscaling.describe_lifecycle_hooks(AutoScalingGroupName="spot")["LifecycleHooks"]
+        return int(hooks[0]["HeartbeatTimeout"])
+
+    world.plan(14.0)
+    world.fleet.aws.tick(5)
+    world.plan(14.0)
+    assert timeout() == 600
+    waiting = [name for name, state in world.fleet.states("spot").items() if state == "Pending:Wait"]
+    assert len(waiting) >= 14
+    for instance in waiting:
+        world.fleet.complete("warm", instance, name="spot")
+    world.fleet.aws.tick(5)
+    world.plan(14.0)
+    assert timeout() == 300
+    assert world.state()["instances"]["hook_seconds"] == {"spot": 300}
+    world.activate("v2")  # nothing is known of it
+    world.plan(14.0)
+    assert timeout() == 600
+    names = {one["MetricName"] for one in world.clients.cloudwatch.list_metrics(Namespace="Warmfleet")["Metrics"]}
+    assert {contract.METRIC_WARM_UP_P50, contract.METRIC_WARM_UP_P90, contract.METRIC_WARM_UP_P99} <= names
 
 
 def test_one_fleet_that_cannot_be_planned_stops_no_other(world: World) -> None:
@@ -223,5 +321,6 @@ def test_a_group_that_aws_suspended_is_resumed_and_one_that_a_person_did_is_not(
 
 
 def test_the_functions_environment_survives_the_way_there() -> None:
-    assert from_variable(as_variable([PLANNED])) == [PLANNED]
+    hooked = replace(PLANNED, launch_hook=LaunchHook("warm", 600, "ABANDON"))
+    assert from_variable(as_variable([PLANNED, hooked])) == [PLANNED, hooked]
     assert moment("2026-11-28T08:15:00Z") == 1_795_853_700.0

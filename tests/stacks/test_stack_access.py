@@ -148,7 +148,7 @@ def test_a_node_reads_its_own_model_and_completes_its_own_groups_hooks(local: Bu
 def test_a_gateway_reads_its_bundle_and_lists_instances_which_aws_cannot_narrow(local: Built) -> None:
     assert allowed(local, "gateway") == {
         "s3:GetObject": [f"arn:aws:s3:::{bucket(local)}/{each}/*" for each in ("services", "idempotency")],
-        "s3:PutObject": [f"arn:aws:s3:::{bucket(local)}/idempotency/*"],
+        "s3:PutObject": [f"arn:aws:s3:::{bucket(local)}/{each}/*" for each in ("idempotency", "loads")],
         "ec2:DescribeInstances": ["*"],
         "ssm:GetParameter": [parameter(local, "api-keys"), parameter(local, "node-token")],
         "ssm:PutParameter": [parameter(local, "node-token")],
@@ -211,7 +211,7 @@ def test_the_bucket_forgets_replaced_versions_and_unfinished_uploads(local: Buil
     assert all(rule["Status"] == "Enabled" for rule in rules)
     assert any(rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays") == 30 for rule in rules)
     passing = {each["Filter"]["Prefix"]: each["Expiration"]["Days"] for each in rules if each.get("Expiration")}
-    assert passing == {"idempotency/": 1, "jobs/": 7, "offers/": 7}
+    assert passing == {"idempotency/": 1, "jobs/": 7, "loads/": 1, "offers/": 7}
     for each in rules:
         if each.get("Expiration"):
             assert each["NoncurrentVersionExpiration"]["NoncurrentDays"] == 1

@@ -122,3 +122,9 @@ def test_a_booting_node_that_does_not_answer_yet_is_no_error() -> None:
     described = {"report": None, "routable": False, "error": "ClientConnectorError: refused"}
     assert merge_report(booting, described).error is None
     assert merge_report(replace(booting, lifecycle="InService"), described).error == "ClientConnectorError: refused"
+
+
+def test_what_the_planner_may_not_buy_is_said() -> None:
+    held = replace(FLEET, refusals=("max_hourly_usd: 9.00 USD an hour were wanted, the limit is 8.00",))
+    assert why_missing(held, None)[-1].startswith("the planner would buy more and may not: max_hourly_usd: 9.00 USD")
+    assert not any("planner" in reason for reason in why_missing(FLEET, None))
