@@ -27,6 +27,8 @@ class LocalFleet:
     folder: Path
 
     def scale(self, nodes: int) -> None:
+        """By hand, so that the planner has to leave the fleet alone."""
+        self.checkout.warmfleet("scaling", "pause")
         groups = self.client("autoscaling")
         (spot,) = [
             each["AutoScalingGroupName"]

@@ -15,6 +15,7 @@ from tests.stacks.program import Built, Declared
 # Terraform's names, where they are not aws_, the service for these, and the type in small letters.
 PREFIXES = {"s3": "s3_", "sqs": "sqs_", "sns": "sns_", "iam": "iam_", "kms": "kms_", "ssm": "ssm_", "lb": "lb_"}
 PREFIXES |= {"autoscaling": "autoscaling_", "cloudwatch": "cloudwatch_", "budgets": "budgets_", "vpc": "vpc_"}
+PREFIXES |= {"lambda": "lambda_"}
 TYPES = {
     "aws:autoscaling/lifecycleHook:LifecycleHook": "aws_autoscaling_lifecycle_hook",
     "aws:lb/loadBalancer:LoadBalancer": "aws_lb",
@@ -32,6 +33,7 @@ SINGULAR = {  # blocks that Terraform names in the singular, and Pulumi in the p
     "transitions": "transition",
     "metric_queries": "metric_query",
     "overrides": "override",
+    "step_adjustments": "step_adjustment",
 }
 
 

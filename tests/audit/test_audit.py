@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from localcloud.aws.in_process import local_aws
+from scripts import planner_zip
 from tests.audit.terraform_plan import plan
 from tests.stacks.program import ROOT, run, stack_settings
 
@@ -48,6 +49,7 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     bundle = tmp_path_factory.mktemp("service")
     (bundle / "bundle.tar.gz").write_bytes(b"wheels")
     (bundle / "manifest.json").write_text(json.dumps({"format": 1}))
+    planner_zip.write(ROOT, bundle)
     with local_aws("127.79") as aws:
         built = run(aws, stack_settings(ROOT / f"Pulumi.{request.param}.yaml"), bundle)
     return request.param, plan(built)

@@ -19,6 +19,8 @@ def left_in(aws: LocalAws) -> dict[str, list[str]]:
         "role": _names(aws.client("iam").list_roles()["Roles"], "RoleName"),
         "profile": _names(aws.client("iam").list_instance_profiles()["InstanceProfiles"], "InstanceProfileName"),
         "key": _keys(aws.client("kms")),
+        "function": _names(aws.client("lambda").list_functions()["Functions"], "FunctionName"),
+        "scaling policy": _names(aws.client("autoscaling").describe_policies()["ScalingPolicies"], "PolicyName"),
         "parameter": _names(aws.client("ssm").describe_parameters()["Parameters"], "Name"),
     }
     return {kind: names for kind, names in found.items() if names}

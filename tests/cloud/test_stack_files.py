@@ -42,11 +42,15 @@ MODEL_CHANGES: dict[str, Any] = {
     "slots": 7,
     "load_timeout_seconds": 900,
     "root_volume_gib": 77,
+    "slo_wait_seconds": 5,
+    "slo": 0.95,
+    "replica_tokens_per_second": 321,
+    "least_nodes": 2,
 }
 # Changed elsewhere here, or not in place: they replace subnets, listeners or the fleet, or are about the end.
 OTHERS = {"models", "zones", "vpc_cidr", "vpc_id", "subnet_ids", "egress", "certificate_arn", "gateway_port"}
 OTHERS |= {"customer_managed_keys", "deletion_protection", "region", "environment", "allowed_account_ids"}
-OTHERS |= {"connection", "ssh_key_name", "ssh_security_group_id"}
+OTHERS |= {"connection", "ssh_key_name", "ssh_security_group_id", "planner"}
 MODEL_OTHERS = {"name", "engine", "gpu_memory_gib", "instance_types", "image_parameter", "vllm"}
 
 
@@ -79,10 +83,13 @@ def _change_everything(stack: StackFile) -> None:
     first = stack_settings(stack.path).models[0]
     image = UBUNTU if first.engine == "vllm" else GPU_IMAGE
     types = list(first.instance_types[:-1])
-    stack.change(**CHANGES, model={**MODEL_CHANGES, "instance_types": types, "image_parameter": image})
+    planner = not stack_settings(stack.path).planner  # on where it was off, gone where it was on
+    model = {**MODEL_CHANGES, "instance_types": types, "image_parameter": image}
+    stack.change(**CHANGES, planner=planner, model=model)
     ids = {each["urn"]: each.get("id") for each in stack.resources()}
     stack.up()
     after = {each["urn"]: each.get("id") for each in stack.resources()}
+    assert any("Function" in urn for urn in after) == planner
     replaced = [urn for urn in ids.keys() & after.keys() if ids[urn] != after[urn] and "SecurityGroup" not in urn]
     assert replaced == []
     settings = stack_settings(stack.path)

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from localcloud.aws.in_process import LocalAws, local_aws
+from scripts import planner_zip
 from tests.stacks.program import ROOT, Built, run, stack_settings
 
 
 @pytest.fixture(scope="package")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A service bundle in name: the program only uploads it."""
+    """A service bundle in name, which the program only uploads, and the planner's real package beside it."""
     folder = tmp_path_factory.mktemp("service")
     (folder / "bundle.tar.gz").write_bytes(b"wheels")
     (folder / "manifest.json").write_text(json.dumps({"format": 1}))
+    planner_zip.write(ROOT, folder)
     return folder
 
 

@@ -14,6 +14,7 @@ from localcloud.aws.in_process import local_aws
 from tests.stacks.program import ROOT, Built, run, stack_settings
 
 MODEL = "qwen2-5-7b-instruct"
+NETS = ("net-waiting-work", "net-missing-spot")  # while the planner is dead
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,9 @@ def test_no_queue_takes_plain_http(prod: Built) -> None:
 def test_what_aws_announces_arrives_in_one_queue_that_its_rules_alone_may_fill(prod: Built) -> None:
     events, queue = prod.aws.client("events"), queues(prod)["interruptions"]
     rules = {
-        each["Name"].removeprefix("interruptions-").rpartition("-")[0]: each for each in events.list_rules()["Rules"]
+        each["Name"].removeprefix("interruptions-").rpartition("-")[0]: each
+        for each in events.list_rules()["Rules"]
+        if each["Name"].startswith("interruptions-")
     }
     assert {name: json.loads(each["EventPattern"]) for name, each in rules.items()} == EVENTS
     for rule in rules.values():
@@ -145,13 +148,15 @@ def test_every_alarm_tells_the_topic_when_it_fires_and_when_it_is_over(prod: Bui
     found = alarms(prod)
     ours = ["no-ready-node", "warm-up-over-budget", "spot-below-desired", "dead-letters"]
     ours += ["spot-launching-suspended", "on-demand-launching-suspended"]
+    ours += ["planner-silent", "planner-refuses", *NETS]
     assert set(found) == {f"{MODEL}-{each}" for each in ours} | {
         "interruption-storm",
         "launches-failing",
         "no-healthy-gateway",
     }
     topic = prod.outputs[contract.OUTPUT_ALARM_TOPIC]
-    assert all(each["AlarmActions"] == each["OKActions"] == [topic] for each in found.values())
+    assert all(topic in each["AlarmActions"] and each["OKActions"] == [topic] for each in found.values())
+    assert {name for name, each in found.items() if len(each["AlarmActions"]) > 1} == {f"{MODEL}-{net}" for net in NETS}
     assert all(each["AlarmDescription"] for each in found.values())
 
 
@@ -168,6 +173,8 @@ def test_alarms_look_at_parts_that_exist(prod: Built) -> None:
         contract.DIMENSION_RULE: {each["Name"] for each in prod.aws.client("events").list_rules()["Rules"]},
         contract.DIMENSION_BALANCER: {balancer["LoadBalancerArn"].partition("loadbalancer/")[2]},
         contract.DIMENSION_TARGETS: {targets["TargetGroupArn"].rpartition(":")[2]},
+        contract.DIMENSION_ENVIRONMENT: {"prod"},
+        contract.DIMENSION_MODEL: {MODEL},
     }
     queries = [query for each in alarms(prod).values() for query in each["Metrics"] if "MetricStat" in query]
     for query in queries:

@@ -69,6 +69,8 @@ def test_components_own_their_resources_and_say_what_they_are(local: Built) -> N
             ("interruptions", "Interruptions"),
             ("alarm_topic", "AlarmTopic"),
             ("observability", "Observability"),
+            ("planner", "Planner"),
+            ("safety_net", "SafetyNet"),
         }
     }
     for each in local.declared:

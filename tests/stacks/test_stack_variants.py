@@ -9,6 +9,7 @@ import pytest
 
 from inference_service import contract
 from infra.components.existing_network import NetworkError
+from infra.components.planner import PACKAGE
 from infra.components.service_bundle import BundleMissingError
 from infra.planner.fleet import from_variable
 from infra.policies.resource import Resource, plain
@@ -17,7 +18,6 @@ from infra.policies.rules import every_rule
 from infra.ways_out import SERVICES
 from localcloud.aws.images import DEEP_LEARNING, UBUNTU
 from localcloud.aws.in_process import LocalAws
-from scripts import planner_zip
 from tests.stacks.program import ROOT, run, stack_settings
 from tests.stacks.reading import allowed, template_data, variables
 
@@ -159,16 +159,8 @@ def test_without_ssh_no_key_opens_an_instance(aws: LocalAws, bundle: Path) -> No
     }
 
 
-@pytest.fixture
-def with_planner(bundle: Path, tmp_path: Path) -> Path:
-    """A service bundle in name, beside the planner's real package."""
-    folder = Path(shutil.copytree(bundle, tmp_path / "service"))
-    planner_zip.write(ROOT, folder)
-    return folder
-
-
-def test_the_planner_is_told_of_every_fleet_and_may_size_their_groups_alone(aws: LocalAws, with_planner: Path) -> None:
-    built = run(aws, stack_settings(LOCAL, planner="true", models=json.dumps(TWO)), with_planner)
+def test_the_planner_is_told_of_every_fleet_and_may_size_their_groups_alone(aws: LocalAws, bundle: Path) -> None:
+    built = run(aws, stack_settings(LOCAL, models=json.dumps(TWO)), bundle)
     (function,) = aws.client("lambda").list_functions()["Functions"]
     told = from_variable(function["Environment"]["Variables"][contract.VAR_FLEETS])
     groups = {each["AutoScalingGroupName"]: each for each in built.groups().values()}
@@ -187,8 +179,8 @@ def test_the_planner_is_told_of_every_fleet_and_may_size_their_groups_alone(aws:
     assert findings(every_rule(), declared) == []
 
 
-def test_a_planner_that_dies_leaves_a_net_that_scales_out(aws: LocalAws, with_planner: Path) -> None:
-    built = run(aws, stack_settings(LOCAL, planner="true", models=json.dumps(TWO)), with_planner)
+def test_a_planner_that_dies_leaves_a_net_that_scales_out(aws: LocalAws, bundle: Path) -> None:
+    built = run(aws, stack_settings(LOCAL, models=json.dumps(TWO)), bundle)
     groups = {each["AutoScalingGroupName"]: name for name, each in built.groups().items()}
     policies = aws.client("autoscaling").describe_policies()["ScalingPolicies"]
     found = {each["PolicyARN"]: groups[each["AutoScalingGroupName"]] for each in policies}
@@ -207,7 +199,9 @@ def test_a_planner_that_dies_leaves_a_net_that_scales_out(aws: LocalAws, with_pl
     }
 
 
-def test_without_its_package_a_stack_with_a_planner_is_not_begun(aws: LocalAws, bundle: Path) -> None:
+def test_without_its_package_a_stack_with_a_planner_is_not_begun(aws: LocalAws, bundle: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bundle, tmp_path / "service"))
+    (folder / PACKAGE).unlink()
     with pytest.raises(BundleMissingError, match="planner's package is not built"):
-        run(aws, stack_settings(LOCAL, planner="true"), bundle)
+        run(aws, stack_settings(LOCAL), folder)
     assert aws.client("s3").list_buckets()["Buckets"] == []
