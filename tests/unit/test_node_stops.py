@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from inference_service.node.engines.protocol import Piece
+from inference_service.node.engines.protocol import Piece, TokenLogprob
 from inference_service.node.stops import Gate, withheld
 
 
@@ -95,3 +95,16 @@ def test_the_longest_beginning_of_a_stop_string_is_withheld():
         assert any(word.startswith(held) and word != held for word in stop)
     assert withheld("abc", ()) == ""
     assert withheld("abc", ("x",)) == ""
+
+
+def test_likelihoods_are_withheld_with_their_tokens_and_come_with_them():
+    one, two = TokenLogprob("a", -0.1), TokenLogprob("c", -0.2)
+    gate = Gate(["ab"])
+    assert gate.take(Piece("a", (1,), logprobs=(one,))) is None
+    assert gate.take(Piece("c", (2,), logprobs=(two,))) == Piece("ac", (1, 2), logprobs=(one, two))
+
+
+def test_calls_come_with_the_last_piece_unless_a_stop_string_ended_the_answer_before():
+    last = Piece("so", (1,), "tool_calls", tool_calls=({"id": "call_1"},))
+    assert Gate(["x"]).take(last) == last
+    assert Gate(["o"]).take(last) == Piece("s", (1,), "stop")
