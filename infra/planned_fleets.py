@@ -7,6 +7,7 @@ import pulumi
 from infra import lifecycle
 from infra.instance_types import lookup
 from infra.planner.fleet import Fleet, Group, LaunchHook
+from infra.vcpu_quotas import ON_DEMAND, SPOT, quota_of
 
 if TYPE_CHECKING:
     from infra.components.gpu_fleet import GpuFleet
@@ -26,8 +27,8 @@ def planned_fleet(model: "Model", fleet: "GpuFleet", settings: "StackSettings") 
         lambda given: Fleet(
             model=model.name,
             groups=(
-                Group(given[0], True, model.most_spot_nodes, round(SPOT_SHARE * usd, 4)),
-                Group(given[1], False, model.most_on_demand_nodes, usd),
+                Group(given[0], True, model.most_spot_nodes, round(SPOT_SHARE * usd, 4), *_quota(model, SPOT)),
+                Group(given[1], False, model.most_on_demand_nodes, usd, *_quota(model, ON_DEMAND)),
             ),
             base_on_demand=model.on_demand_base_nodes,
             replica_tokens_per_second=model.replica_tokens_per_second,
@@ -38,3 +39,11 @@ def planned_fleet(model: "Model", fleet: "GpuFleet", settings: "StackSettings") 
             launch_hook=LaunchHook(hook.name, hook.heartbeat_seconds, hook.default_result),
         )
     )
+
+
+def _quota(model: "Model", market: str) -> tuple[str, int]:
+    """The one quota that all types of the model count against, and the vCPUs of the largest of them."""
+    codes = {quota and quota.code for quota in (quota_of(name, market) for name in model.instance_types)}
+    vcpus = max((known.vcpus for name in model.instance_types if (known := lookup(name))), default=0)
+    code = codes.pop() if len(codes) == 1 else None
+    return (code, vcpus) if code and vcpus else ("", 0)

@@ -7,11 +7,11 @@ from typing import Any
 
 from infra.settings import Model, StackSettings
 from infra.stack import ENGINE_IMAGES, UBUNTU
+from infra.vcpu_quotas import SPOT, needed
 from scripts.aws_prices import quotas
 from scripts.machine_checks import Check, check_pulumi
 from scripts.root import bundle_folder
 from scripts.stack_cost import demands, types_of
-from scripts.vcpu_quotas import SPOT, needed
 
 SERVICE_ROLES = {
     "AWSServiceRoleForAutoScaling": "autoscaling.amazonaws.com",

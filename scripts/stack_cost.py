@@ -8,8 +8,8 @@ from infra.hourly_cost import HOURS_A_MONTH, HourlyCost, estimate, listed_price
 from infra.instance_types import PRICES_OF, known
 from infra.order import order
 from infra.settings import Model, StackSettings
+from infra.vcpu_quotas import ON_DEMAND, SPOT, Demand, Quota, needed
 from scripts.aws_prices import Market
-from scripts.vcpu_quotas import ON_DEMAND, SPOT, Demand, Quota, needed
 
 
 @dataclass(frozen=True)

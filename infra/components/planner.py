@@ -163,6 +163,7 @@ def may_scale(
             ["s3:GetObject"],
             [f"{bucket_arn}/{prefix}*" for prefix in (contract.POINTERS_PREFIX, contract.LOADS_PREFIX)],
         ),
+        statement(["servicequotas:GetServiceQuota"], ["arn:aws:servicequotas:*:*:ec2/*"]),
         # Without this S3 answers 403 instead of 404 for a state, or a pointer, that is not written yet.
         statement(["s3:ListBucket"], [bucket_arn]),
         statement(["sqs:ReceiveMessage", "sqs:DeleteMessage"], [queue_arn]),

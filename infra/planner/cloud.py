@@ -4,11 +4,13 @@ boto3's clients are parameters, so that the same calls run on AWS, on moto and i
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from inference_service import contract
 from infra.planner.model import Plan
@@ -23,6 +25,9 @@ class OverlapError(Exception):
     """Another run wrote the state in the meantime: it acts, this one does not."""
 
 
+NAMES = ("autoscaling", "cloudwatch", "s3", "sqs", "service-quotas")  # of Clients, in its order
+
+
 @dataclass(frozen=True)
 class Clients:
     """boto3 clients of the account and region of the stack."""
@@ -31,6 +36,7 @@ class Clients:
     cloudwatch: Any
     s3: Any
     sqs: Any
+    quotas: Any
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,17 @@ def read_json(s3: Any, bucket: str, key: str) -> tuple[Any, str | None]:
     except s3.exceptions.NoSuchKey:
         return None, None
     return json.loads(answer["Body"].read()), answer["ETag"]
+
+
+def vcpu_limits(quotas: Any, codes: Iterable[str]) -> dict[str, int]:
+    """vCPUs by the code of a quota; what cannot be read is no limit: launches above it fail, as without a planner."""
+    found = {}
+    for code in sorted(codes):
+        try:
+            found[code] = int(quotas.get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"])
+        except (ClientError, BotoCoreError) as error:
+            print(f"quota {code} cannot be read: {error}")
+    return found
 
 
 def served(s3: Any, bucket: str, model: str) -> str | None:

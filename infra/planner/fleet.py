@@ -10,12 +10,17 @@ from infra.planner.model import Limits, Promise
 
 @dataclass(frozen=True)
 class Group:
-    """One Auto Scaling group: the most that it may have, and what one replica in it costs an hour."""
+    """One Auto Scaling group: the most that it may have, and what one replica in it costs an hour and takes of a quota.
+
+    `quota` is the code of the account's quota of vCPUs that its types count against; "" for types of several.
+    """
 
     name: str
     spot: bool
     most: int
     usd_per_hour: float
+    quota: str = ""
+    vcpus: int = 0
 
 
 @dataclass(frozen=True)

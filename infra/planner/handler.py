@@ -6,15 +6,15 @@ runtime's own boto3 is needed.
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 
 from inference_service import contract
-from infra.planner import brakes, cloud, instances, plan, state
+from infra.planner import brakes, cloud, instances, plan, quota, state
 from infra.planner.change import Change, change_of
 from infra.planner.fleet import Fleet, from_variable
 from infra.planner.hooks import launch_seconds
@@ -24,7 +24,7 @@ from infra.planner.model import Observation, Plan, Pool
 def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """EventBridge's entry: `event.time` is the minute that this run is for."""
     session: Any = boto3.Session()
-    clients = cloud.Clients(*(session.client(name) for name in ("autoscaling", "cloudwatch", "s3", "sqs")))
+    clients = cloud.Clients(*(session.client(name) for name in cloud.NAMES))
     return run(Settings.read(os.environ), clients, moment(event["time"]))
 
 
@@ -59,9 +59,16 @@ def run(settings: Settings, clients: cloud.Clients, now: float) -> dict[str, Any
     events, receipts = cloud.receive_events(clients.sqs, settings.queue_url)
     done: dict[str, Any] = {}
     failures: list[Exception] = []
+    planned: list[_Run] = []
     for fleet in settings.fleets:
         try:
-            done[fleet.model] = _Run(settings, clients, fleet, now).run(events)
+            planned.append(_Run(settings, clients, fleet, now, events))
+        except Exception as error:
+            failures.append(error)
+    _share_quotas(planned, clients.quotas)
+    for one in planned:
+        try:
+            done[one.fleet.model] = one.act()
         except Exception as error:
             failures.append(error)
     if failures:
@@ -70,39 +77,83 @@ def run(settings: Settings, clients: cloud.Clients, now: float) -> dict[str, Any
     return done
 
 
+def _share_quotas(planned: "Sequence[_Run]", client: Any) -> None:
+    """Have the fleets plan anew that want more than the quotas of vCPUs which they share can give."""
+    uses = [use for one in planned for use in one.uses()]
+    limits = cloud.vcpu_limits(client, {use.quota for use in uses if use.lacks})
+    most = quota.most_by_pool(uses, limits)
+    for one in planned:
+        own = [use for use in one.uses() if use.pool in most]
+        if own:
+            refusals = [quota.refusal(use, most[use.pool], limits[use.quota]) for use in own]
+            one.plan({use.pool: most[use.pool] for use in own}, refusals)
+
+
 class _Run:
-    """One fleet's minute."""
+    """One fleet's minute: seen and planned when it is made, remembered and acted upon by `act`."""
 
-    def __init__(self, settings: Settings, clients: cloud.Clients, fleet: Fleet, now: float) -> None:
+    def __init__(
+        self, settings: Settings, clients: cloud.Clients, fleet: Fleet, now: float, events: Mapping[str, str]
+    ) -> None:
         self.settings, self.clients, self.fleet, self.now = settings, clients, fleet, now
-
-    def run(self, events: Mapping[str, str]) -> dict[str, Any]:
-        s3, bucket, model = self.clients.s3, self.settings.bucket, self.fleet.model
-        remembered, etag = cloud.read_json(s3, bucket, contract.scaling_state_key(model))
-        control, _ = cloud.read_json(s3, bucket, contract.scaling_control_key(model))
-        described = cloud.describe(
-            self.clients.autoscaling, [*(group.name for group in self.fleet.groups), self.settings.gateway_group]
+        s3, bucket, model = clients.s3, settings.bucket, fleet.model
+        self.remembered, self.etag = cloud.read_json(s3, bucket, contract.scaling_state_key(model))
+        self.control, _ = cloud.read_json(s3, bucket, contract.scaling_control_key(model))
+        self.described = cloud.describe(
+            clients.autoscaling, [*(group.name for group in fleet.groups), settings.gateway_group]
         )
-        gateways = instances.in_service(described.pop(self.settings.gateway_group))
-        known = instances.Memory(**remembered["instances"]) if remembered else instances.Memory()
-        serves = cloud.served(s3, bucket, model)
-        pools, warm_ups, memory = instances.pools(self.fleet.groups, described, known, events, self.now, serves)
-        figures = self._figures(gateways)
-        observation = self._observation(figures, pools, warm_ups)
-        made = plan.plan(observation, _resumed(remembered, control), self.fleet.limits())
-        paused = bool(control and control.get("paused"))
-        changes = self._changes(made, described, memory) if serves and not paused else {}
-        hooks = {} if paused else self._hooks(made, pools, memory)
+        self.gateways = instances.in_service(self.described.pop(settings.gateway_group))
+        known = instances.Memory(**self.remembered["instances"]) if self.remembered else instances.Memory()
+        self.serves = cloud.served(s3, bucket, model)
+        self.pools, warm_ups, self.memory = instances.pools(
+            fleet.groups, self.described, known, events, now, self.serves
+        )
+        self.paused = bool(self.control and self.control.get("paused"))
+        self.acts = bool(self.serves) and not self.paused
+        self.figures = self._figures(self.gateways)
+        self.observation = self._observation(self.figures, self.pools, warm_ups)
+        self.made = self.plan({}, [])
+
+    def plan(self, most: Mapping[str, int], refusals: Sequence[str]) -> Plan:
+        """Under the fleet's limits, and no more than `most` of the pools in it; `refusals` say why so few."""
+        limits = self.fleet.limits()
+        allowed = {pool: min(count, most.get(pool, count)) for pool, count in limits.most_replicas.items()}
+        state = _resumed(self.remembered, self.control)
+        made = plan.plan(self.observation, state, replace(limits, most_replicas=allowed))
+        self.made = replace(made, refusals=(*made.refusals, *refusals))
+        return self.made
+
+    def uses(self) -> list[quota.Use]:
+        """What each group takes of a quota, and would by the plan; a plan that nobody acts upon takes nothing."""
+        desired = self.made.desired() if self.acts else {}
+        owned = {group.name: self.described[group.name]["DesiredCapacity"] for group in self.fleet.groups}
+        return [
+            quota.Use(one.name, one.quota, one.vcpus, owned[one.name], desired.get(one.name, owned[one.name]))
+            for one in self.fleet.groups
+            if one.quota
+        ]
+
+    def act(self) -> dict[str, Any]:
+        """Remember the plan, then do what it says."""
+        s3, bucket, model = self.clients.s3, self.settings.bucket, self.fleet.model
+        made, memory, described = self.made, self.memory, self.described
+        paused = self.paused
+        changes = self._changes(made, described, memory) if self.acts else {}
+        hooks = {} if paused else self._hooks(made, self.pools, memory)
         memory.hook_seconds |= hooks
         memory.chosen = sorted({*memory.chosen, *(one for change in changes.values() for one in change.leaving)})
-        document = _document(made, memory, observation, paused, self.now, control)
-        document["told"] |= {"serves": serves, "gateways": {"in_service": gateways, "reporting": figures.reporting}}
-        cloud.write_json(s3, bucket, contract.scaling_state_key(model), document, etag)  # before anything is changed
+        document = _document(made, memory, self.observation, paused, self.now, self.control)
+        document["told"] |= {
+            "serves": self.serves,
+            "gateways": {"in_service": self.gateways, "reporting": self.figures.reporting},
+        }
+        key = contract.scaling_state_key(model)
+        cloud.write_json(s3, bucket, key, document, self.etag)  # before anything is changed
         self._act(changes, described, paused)
         self._set_hooks(hooks)
         spot = {group.name: group.spot for group in self.fleet.groups}
         cloud.publish(self.clients.cloudwatch, self.settings.environment, model, made, spot)
-        return {"desired": made.desired(), "paused": paused, "serves": serves, "refusals": list(made.refusals)}
+        return {"desired": made.desired(), "paused": paused, "serves": self.serves, "refusals": list(made.refusals)}
 
     def _figures(self, gateways: int) -> cloud.Figures:
         environment, model = self.settings.environment, self.fleet.model

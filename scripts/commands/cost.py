@@ -57,12 +57,12 @@ def cost(
 
 def _market(root: Path, stack: str, settings: object) -> "Market":
     from infra.settings import StackSettings
+    from infra.vcpu_quotas import needed
     from localcloud.environment import aws_environment
     from scripts.aws_prices import PRICING_REGION, ask
     from scripts.aws_session import Aws
     from scripts.stack_cost import demands, types_of
     from scripts.stack_target import running_cloud
-    from scripts.vcpu_quotas import needed
 
     assert isinstance(settings, StackSettings)
     environ = aws_environment(running_cloud(root), os.environ) if stack == LOCAL_STACK else os.environ

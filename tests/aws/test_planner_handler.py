@@ -31,25 +31,25 @@ class World:
         fleet.group("gateway", MaxSize=4, DesiredCapacity=1)
         fleet.aws.tick(2)
         aws = fleet.aws
-        self.clients = cloud.Clients(*(aws.client(name) for name in ("autoscaling", "cloudwatch", "s3", "sqs")))
+        self.clients = cloud.Clients(*(aws.client(name) for name in cloud.NAMES))
         self.clients.s3.create_bucket(Bucket="models")
         self.queue = self.clients.sqs.create_queue(QueueName="interruptions")["QueueUrl"]
         self.activate("v1")
         self.settings = Settings("dev", "models", self.queue, "gateway", (PLANNED,))
 
-    def activate(self, version: str, candidate: str | None = None) -> None:
+    def activate(self, version: str, candidate: str | None = None, model: str = "m") -> None:
         document = {
             "current": {"version": version, "manifest_sha256": "0" * 64},
             "previous": None,
             "candidate": {"version": candidate, "manifest_sha256": "1" * 64} if candidate else None,
             "wave_percent": 10 if candidate else 0,
         }
-        self.clients.s3.put_object(Bucket="models", Key=contract.pointer_key("m"), Body=json.dumps(document).encode())
+        self.clients.s3.put_object(Bucket="models", Key=contract.pointer_key(model), Body=json.dumps(document).encode())
 
     def now(self) -> float:
         return float(START + 60 * self.minute)
 
-    def ask(self, replicas: float, late: float = 0.0) -> None:
+    def ask(self, replicas: float, late: float = 0.0, model: str = "m") -> None:
         """What gateways publish for the minute that ends now."""
         values = {
             contract.METRIC_OFFERED_TOKENS: replicas * 10.0 * 60,
@@ -60,7 +60,7 @@ class World:
         data = [
             {
                 "MetricName": name,
-                "Dimensions": contract.model_dimensions("dev", "m"),
+                "Dimensions": contract.model_dimensions("dev", model),
                 "Value": value,
                 "Timestamp": datetime.fromtimestamp(self.now() - 60, UTC),
             }
@@ -85,6 +85,17 @@ class World:
     def control(self, **document: Any) -> None:
         key = contract.scaling_control_key("m")
         self.clients.s3.put_object(Bucket="models", Key=key, Body=json.dumps(document).encode())
+
+
+class Quotas:
+    """Service Quotas, which the local cloud has not."""
+
+    def __init__(self, vcpus: dict[str, float]) -> None:
+        self.vcpus = vcpus
+
+    def get_service_quota(self, ServiceCode: str, QuotaCode: str) -> Any:  # noqa: N803 - as boto3 names them
+        assert ServiceCode == "ec2"
+        return {"Quota": {"Value": self.vcpus[QuotaCode]}}
 
 
 @pytest.fixture
@@ -324,3 +335,40 @@ def test_the_functions_environment_survives_the_way_there() -> None:
     hooked = replace(PLANNED, launch_hook=LaunchHook("warm", 600, "ABANDON"))
     assert from_variable(as_variable([PLANNED, hooked])) == [PLANNED, hooked]
     assert moment("2026-11-28T08:15:00Z") == 1_795_853_700.0
+
+
+def test_fleets_that_want_more_than_a_quota_of_vcpus_share_it_and_say_so(world: World) -> None:
+    limited = [Group(name, True, 20, 0.41, "L-3819A6DF", 4) for name in ("spot", "other")]
+    world.fleet.group("other", MaxSize=20)
+    world.activate("v1", model="n")
+    fleets = tuple(replace(PLANNED, model=model, groups=(each,)) for model, each in zip("mn", limited, strict=True))
+    world.settings = replace(world.settings, fleets=fleets)
+    world.clients = replace(world.clients, quotas=Quotas({"L-3819A6DF": 40.0}))
+    world.minute += 1
+    for model in "mn":
+        world.ask(8.0, model=model)
+    done = run(world.settings, world.clients, world.now())
+    assert (world.desired("spot"), world.desired("other")) == (5, 5)
+    assert "the quota L-3819A6DF of 40, which all fleets share, has room for 5" in done["m"]["refusals"][0]
+
+
+def test_a_paused_fleet_takes_nothing_of_a_quota_that_another_one_wants(world: World) -> None:
+    limited = [Group(name, True, 20, 0.41, "L-3819A6DF", 4) for name in ("spot", "other")]
+    world.fleet.group("other", MaxSize=20)
+    world.activate("v1", model="n")
+    fleets = tuple(replace(PLANNED, model=model, groups=(each,)) for model, each in zip("mn", limited, strict=True))
+    world.settings = replace(world.settings, fleets=fleets)
+    world.clients = replace(world.clients, quotas=Quotas({"L-3819A6DF": 48.0}))
+    world.control(paused=True)
+    world.minute += 1
+    for model in "mn":
+        world.ask(8.0, model=model)
+    run(world.settings, world.clients, world.now())
+    assert (world.desired("spot"), world.desired("other")) == (0, 12)  # all of it
+
+
+def test_a_quota_that_cannot_be_read_holds_nobody_back(world: World) -> None:
+    limited = Group("spot", True, 20, 0.41, "L-3819A6DF", 4)
+    world.settings = replace(world.settings, fleets=(replace(PLANNED, groups=(limited,)),))
+    world.plan(4.0)  # the local cloud has no Service Quotas
+    assert world.desired("spot") >= 4

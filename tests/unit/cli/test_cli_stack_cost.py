@@ -8,10 +8,10 @@ import pytest
 from aws_edge import PRICE, QUOTAS, aws_edge
 from cli_checkout import ROOT, Checkout
 
+from infra.vcpu_quotas import ON_DEMAND, SPOT, Demand, needed, quota_of
 from localcloud.aws.in_process import LocalAws, local_aws
 from scripts.cli import run
 from scripts.stack_checks import SERVICE_ROLES
-from scripts.vcpu_quotas import ON_DEMAND, SPOT, Demand, needed, quota_of
 
 Ask = Callable[..., Any]
 
