@@ -116,7 +116,7 @@ def _tell(run: "Load", as_json: bool, interrupted: bool) -> None:
             "the stack did not keep its promises:\n" + "\n".join(f"  {each}" for each in problems), FAILED
         )
     if interrupted:
-        raise typer.Exit(INTERRUPTED)
+        sys.exit(INTERRUPTED)  # not by Typer's Exit, after which is said that the same command goes on
 
 
 def in_words(document: dict[str, Any]) -> list[str]:

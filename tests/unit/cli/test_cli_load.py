@@ -2,9 +2,12 @@
 
 import asyncio
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,8 +17,8 @@ from aiohttp.test_utils import TestServer
 from inference_service import contract
 from scripts.chaos.client import Asking
 from scripts.chaos.ledger import Entry
-from scripts.commands.load import _wanted, in_words
-from scripts.exit_codes import USAGE, CommandError
+from scripts.commands.load import _tell, _wanted, in_words
+from scripts.exit_codes import INTERRUPTED, USAGE, CommandError
 from scripts.load.profile import parsed
 from scripts.load.run import Load, Wanted
 from scripts.load.tally import Tally
@@ -81,6 +84,15 @@ def test_taken_and_never_answered_is_lost_and_never_taken_is_refused() -> None:
     words = in_words(tally.as_document())
     assert "lost        1" in words
     assert words[-1] == "first token p50 0.50 s, p90 0.50 s, p99 0.50 s"
+
+
+def test_ended_by_a_person_it_tells_what_it_knows_and_ends_as_shells_count(capsys: pytest.CaptureFixture[str]) -> None:
+    ended: Any = SimpleNamespace(tally=Tally(asked=2, answered=1, abandoned=1), seconds=3.0)
+    with pytest.raises(SystemExit) as code:
+        _tell(ended, as_json=True, interrupted=True)
+    assert code.value.code == INTERRUPTED
+    told = json.loads(capsys.readouterr().out)
+    assert (told["interrupted"], told["asked"], told["abandoned"], told["lost"]) == (True, 2, 1, 0)
 
 
 @asynccontextmanager
