@@ -75,7 +75,7 @@ bench: .venv/ready cli bundle build/yardsticks/ready ## measure the speeds that 
 	.venv/bin/python tests/benchmarks/bench_stacks.py
 	.venv/bin/python tests/benchmarks/bench_path.py
 	.venv/bin/python tests/benchmarks/bench_prefixes.py $(PREFIX_TRACE)
-	.venv/bin/python tests/benchmarks/bench_image.py
+	.venv/bin/python tests/benchmarks/bench_hosts.py
 	.venv/bin/python tests/benchmarks/bench_scaling_speed.py
 
 bench-scaling: .venv/ready ## every scaling policy on the traces of ../shared, into docs/benchmarks/scaling.md; half an hour

@@ -14,7 +14,8 @@ class Figure:
     unit: str
 
     def line(self) -> str:
-        return f"{self.what:<58}{self.value:>8.4g}{self.bound:>8.4g}  {self.unit:<6}{self.value / self.bound:>6.2f}"
+        ratio = self.value / self.bound if self.bound else self.value  # what may not happen at all is counted
+        return f"{self.what:<58}{self.value:>8.4g}{self.bound:>8.4g}  {self.unit:<6}{ratio:>6.2f}"
 
 
 def report(figures: Iterable[Figure]) -> int:
