@@ -1,5 +1,6 @@
 """Whatever is wrong with a play's variables is said at once, by the first tasks of each playbook that changes hosts."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -59,9 +60,39 @@ def test_a_version_that_is_none_is_refused(tmp_path: Path) -> None:
     assert "service_version is v1.2; it has to be the SHA-256 of a bundle's manifest" in said
 
 
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        (None, "has no bundle 000"),
+        (b"{}", f"has the SHA-256 {hashlib.sha256(b'{}').hexdigest()}, and service_version is"),
+    ],
+)
+def test_a_bundle_that_is_not_there_or_not_what_its_version_says_is_refused_before_anything_changes(
+    tmp_path: Path, manifest: bytes | None, reason: str
+) -> None:
+    if manifest is not None:
+        (tmp_path / "manifest.json").write_bytes(manifest)
+    given: dict[str, object] = {
+        "service_role": "gateway",
+        "service_version": "0" * 64,
+        "service_home": str(tmp_path / "home"),
+        "service_bundle_source": str(tmp_path) if manifest is not None else "",
+    }
+    said = refused(tmp_path, given)
+    assert reason in said
+    assert "nothing has been changed" in said
+    assert not (tmp_path / "home").exists()
+
+
 def test_an_operating_system_that_is_not_tested_is_refused_with_the_remedy(tmp_path: Path) -> None:
     said = refused(tmp_path, {"supported_systems": ["Ubuntu 24.04"], "inventory_hostname": "i-1"})
     assert "supported are Ubuntu 24.04; name another image in the setting image_parameter" in said
+
+
+def test_what_can_be_refused_is_refused_before_the_first_role_changes_something() -> None:
+    tasks = yaml.safe_load((ANSIBLE / "tasks" / "configure.yml").read_text())
+    refuses = ["tasks_from" in task.get("ansible.builtin.include_role", {}) for task in tasks]
+    assert refuses == sorted(refuses, reverse=True)
 
 
 def test_preflight_knows_every_role() -> None:

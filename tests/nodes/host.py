@@ -23,10 +23,11 @@ BOOT_SECONDS = 30.0
 
 @dataclass
 class Host:
-    """`folder` has what its console said."""
+    """`folder` has what its console said. `booted_at` is when it was last told to boot, in Unix time."""
 
     container: Container
     nspawn: "subprocess.Popen[bytes] | None" = None
+    booted_at: float = 0.0
 
     @property
     def root(self) -> Path:
@@ -44,6 +45,7 @@ class Host:
 
     def boot(self) -> None:
         """Until systemd says that it has started, or has with failed units."""
+        self.booted_at = time.time()
         with self.console.open("ab") as log:
             self.nspawn = subprocess.Popen(
                 self.container.command(),
