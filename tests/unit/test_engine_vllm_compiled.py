@@ -52,6 +52,8 @@ async def test_compiled_code_depends_on_version_gpu_and_every_flag_but_on_no_pat
         "--dtype",
         "bfloat16",
         "--enforce-eager",
+        "VLLM_ENGINE_READY_TIMEOUT_S=1800",
+        "VLLM_NO_USAGE_STATS=1",
         "VLLM_USE_V2=1",
     )
     expected = Compiler("vllm 0.32.0, torch 2.13.0", "NVIDIA A10G, compute capability 8.6", flags)
@@ -76,6 +78,7 @@ async def test_vllm_and_triton_keep_what_they_compile_in_the_directory_that_they
     await engine.close()
     given = dict(line.split("=", 1) for line in (tmp_path / "environment").read_text().splitlines())
     assert given["VLLM_CACHE_ROOT"] == str(tmp_path / "compiled")
+    assert given["VLLM_ENGINE_READY_TIMEOUT_S"] == "1800"  # the node's own limit, not vLLM's 600
     assert given["TRITON_CACHE_DIR"] == str(tmp_path / "compiled" / "triton")
     assert vllm_wire.compile_environment(Path("/c")).keys() <= given.keys()
 

@@ -76,7 +76,7 @@ class VllmEngine:
                 *command,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
-                env={**self._settings.child_environment, **vllm_wire.OFFLINE, **kept},
+                env={**vllm_wire.environment(self._settings), **kept},
                 start_new_session=True,  # its workers end with it
             )
         except OSError as error:

@@ -4,6 +4,7 @@ https://docs.vllm.ai/en/stable/cli/serve.html, https://docs.vllm.ai/en/stable/se
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,8 +50,17 @@ def serve_command(settings: NodeSettings, directory: Path, socket: Path) -> list
 def compile_flags(settings: NodeSettings) -> tuple[str, ...]:
     """What of the command line and of vLLM's own variables may change the code that it compiles: all but paths."""
     command = serve_command(settings, Path("model"), Path("socket"))[2:]
-    own = (f"{name}={text}" for name, text in settings.child_environment.items() if name.startswith("VLLM_"))
+    own = (f"{name}={text}" for name, text in environment(settings).items() if name.startswith("VLLM_"))
     return (*command, *sorted(own))
+
+
+def environment(settings: NodeSettings) -> dict[str, str]:
+    """vLLM's variables. By itself it gives up an engine that has not loaded within 600 s: the node's limit holds.
+
+    https://docs.vllm.ai/en/stable/configuration/env_vars/
+    """
+    most = {"VLLM_ENGINE_READY_TIMEOUT_S": str(math.ceil(settings.load_timeout_seconds))}
+    return {**settings.child_environment, **OFFLINE, **most}
 
 
 def compile_environment(compiled: Path) -> dict[str, str]:
