@@ -22,7 +22,7 @@ from scripts.stack_target import StackTarget
 from scripts.up_summary import Summary, as_json, as_table, curl_line, sdk_snippet
 
 URL = "http://127.77.255.1:8080"
-PHASES = {"launch": 1.5, "boot": 0.1, "download": 0.4, "verify": 0.2, "load": 0.6, "probe": None}
+PHASES = {"launch": 1.5, "boot": 0.1, "download": 0.4, "verify": 0.2, "cache": None, "load": 0.6, "probe": None}
 NODE = Node(
     "i-1", "tiny", "g6.xlarge", "spot", "us-east-1a", "InService", "ready", "v1", routable=True, warm_up_seconds=PHASES
 )
