@@ -78,8 +78,9 @@ bench: .venv/ready cli bundle build/yardsticks/ready ## measure the speeds that 
 	.venv/bin/python tests/benchmarks/bench_hosts.py
 	.venv/bin/python tests/benchmarks/bench_scaling_speed.py
 
-bench-scaling: .venv/ready ## every scaling policy on the traces of ../shared, into docs/benchmarks/scaling.md; half an hour
+bench-scaling: .venv/ready ## every scaling policy on the traces of ../shared, into docs/benchmarks/scaling*.md; an hour
 	.venv/bin/python tests/benchmarks/bench_scaling.py
+	.venv/bin/python tests/benchmarks/bench_scaling_parts.py
 
 chaos: .venv/ready ## strike a local fleet while 20,000 requests are asked, and count what is lost; three quarters of an hour
 	.venv/bin/warmfleet chaos --requests 20000
