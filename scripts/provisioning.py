@@ -8,6 +8,7 @@ from pathlib import Path
 from localcloud import control
 from localcloud.cloud_state import HOSTS
 from localcloud.places import Places
+from scripts import planner_zip
 from scripts.aws_session import Aws
 from scripts.exit_codes import CommandError
 from scripts.hosts import hosts_base, provide_key_pair, wants_hosts
@@ -58,6 +59,7 @@ def _bundle(root: Path, environ: Mapping[str, str], step: Step) -> str:
     before = _written(folder / ARCHIVE)
     try:
         version = build(root, folder, report=step.say, environ=environ)
+        planner_zip.write(root, folder)
     except BundleError as error:
         raise CommandError(str(error)) from error
     known = "no change, " if before is not None and _written(folder / ARCHIVE) == before else ""
