@@ -81,12 +81,17 @@ def test_the_order_of_pools_changes_nothing(
 def test_more_demand_never_buys_less_capacity(
     history: tuple[State, tuple[Pool, ...], Limits], demand: float, times: float
 ) -> None:
-    """Counted in what is left on average of what is wanted: one replica of on-demand may stand for two of spot."""
+    """Not fewer replicas, but for one; or dearer ones: one replica of on-demand may stand for two of spot."""
     state, fleet, limits = history
     calm = tuple(replace(pool, noticed=0) for pool in fleet)
     less = plan(Observation(after(state), calm, 1.0, demand), state, limits)
     more = plan(Observation(after(state), calm, 1.0, demand * times), state, limits)
-    assert sum(more.desired().values()) >= sum(less.desired().values()) - 1
+    usd = {pool.name: pool.usd_per_hour for pool in calm}
+    (count, cost), (fewer, cheaper) = (
+        (sum(one.values()), sum(usd[name] * each for name, each in one.items()))
+        for one in (more.desired(), less.desired())
+    )
+    assert count >= fewer - 1 or cost > cheaper
 
 
 @settings(deadline=None, max_examples=100)
