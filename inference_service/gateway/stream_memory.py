@@ -1,7 +1,6 @@
 """What the gateway keeps of a stream, so that another node can go on with it: token ids, and the answer's name."""
 
 import json
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,8 +63,11 @@ class Carried:
         return (self.memory.tokens - self.tokens_then) / (now - self.since)
 
     def seconds_left(self, now: float) -> float | None:
-        """That it takes at this pace, if the answer becomes as long as it may; None where that cannot be said yet."""
+        """That it takes at this pace, if the answer becomes as long as it may.
+
+        None where that cannot be said: too early, without a limit, or held back by the node, so that no token has come.
+        """
         if self.most_tokens is None or now - self.since < MEASURED_SECONDS:
             return None
         pace = self.tokens_a_second(now)
-        return (self.most_tokens - self.memory.tokens) / pace if pace else math.inf
+        return (self.most_tokens - self.memory.tokens) / pace if pace else None

@@ -125,3 +125,34 @@ async def test_a_running_gateway_looks_by_itself(gate: Any, client: aiohttp.Clie
         assert cut("rest") in await answer.read()
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+
+
+def held_back(stop: asyncio.Event) -> Any:
+    """A node that says nothing but comments until its answer is complete."""
+
+    async def behave(node: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD)
+        while not stop.is_set():
+            writer.write(chunk(b": held back until it is complete\n\n"))
+            await writer.drain()
+            await asyncio.sleep(PACE_SECONDS)
+        writer.write(chunk(event("all of it", "7") + event("", "", '"stop"') + DONE) + END)
+
+    return behave
+
+
+async def test_a_stream_that_is_held_back_stays_for_nobody_knows_how_long_it_takes(
+    gate: Any, client: aiohttp.ClientSession
+):
+    stop = asyncio.Event()
+    first = await gate.node(held_back(stop))
+    asked = asyncio.create_task(client.post(CHAT, json=STREAM | {"max_tokens": 10_000}))
+    await measured(gate, 1)
+    second = await gate.node(GOES_ON)
+    leaves(gate, first)
+    assert handover.move(gate.gateway.streams, gate.gateway.fleet, asyncio.get_running_loop().time()) == 0
+    stop.set()
+    async with await asked as answer:
+        told = await answer.read()
+    assert told.endswith(cut("all of it") + cut("", '"stop"') + DONE)
+    assert second.requests == []
