@@ -30,7 +30,7 @@ from tests.local_fleet import LocalFleet
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # after the choice of a backend that needs no display
 
-soon = partial(eventually, seconds=120)
+soon = partial(eventually, seconds=300)
 SCALE = 10.0  # cloud seconds a second: a plan every six seconds
 MOST_NODES = 3
 BEFORE, ASKING, AFTER = 5, 75, 5
