@@ -143,12 +143,15 @@ def package_digest(folder: Path) -> bytes:
 def may_scale(
     bucket_arn: str, queue_arn: str, log_group_arn: str, key_arn: str, group_arns: list[str]
 ) -> list[Statement]:
-    """Describing groups and reading metrics take no resource.
+    """Describing groups and reading metrics and quotas take no resource.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html
     """
     return [
-        statement(["autoscaling:DescribeAutoScalingGroups", "cloudwatch:GetMetricData"], ["*"]),
+        statement(
+            ["autoscaling:DescribeAutoScalingGroups", "cloudwatch:GetMetricData", "servicequotas:GetServiceQuota"],
+            ["*"],
+        ),
         statement(
             [
                 "autoscaling:SetDesiredCapacity",
@@ -163,7 +166,6 @@ def may_scale(
             ["s3:GetObject"],
             [f"{bucket_arn}/{prefix}*" for prefix in (contract.POINTERS_PREFIX, contract.LOADS_PREFIX)],
         ),
-        statement(["servicequotas:GetServiceQuota"], ["arn:aws:servicequotas:*:*:ec2/*"]),
         # Without this S3 answers 403 instead of 404 for a state, or a pointer, that is not written yet.
         statement(["s3:ListBucket"], [bucket_arn]),
         statement(["sqs:ReceiveMessage", "sqs:DeleteMessage"], [queue_arn]),
