@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from inference_service import contract
 from infra.planner.model import Limits, Promise
 
 
@@ -53,6 +54,27 @@ class Fleet:
             self.max_hourly_usd,
             Promise(self.slo_wait_seconds, self.slo),
             self.least_nodes,
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The function's environment; names are contract.VAR_*."""
+
+    environment: str
+    bucket: str
+    queue_url: str
+    gateway_group: str
+    fleets: tuple[Fleet, ...]
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "Settings":
+        return cls(
+            environ[contract.VAR_ENVIRONMENT],
+            environ[contract.VAR_BUCKET],
+            environ[contract.VAR_INTERRUPTIONS_QUEUE_URL],
+            environ[contract.VAR_GATEWAY_GROUP],
+            tuple(from_variable(environ[contract.VAR_FLEETS])),
         )
 
 

@@ -11,8 +11,8 @@ import pytest
 from inference_service import contract
 from infra.planner import cloud, instances
 from infra.planner.fleet import Fleet as PlannedFleet
-from infra.planner.fleet import Group, LaunchHook, as_variable, from_variable
-from infra.planner.handler import Settings, moment, run
+from infra.planner.fleet import Group, LaunchHook, Settings, as_variable, from_variable
+from infra.planner.handler import moment, run
 from tests.aws.conftest import Fleet
 
 START = 1_790_000_000 // 60 * 60
@@ -161,7 +161,7 @@ def test_of_two_runs_that_overlap_one_acts(world: World, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(cloud, "read_figures", overtaken)
     acts: list[Any] = []
-    monkeypatch.setattr("infra.planner.handler._Run._act", lambda *given: acts.append(given))
+    monkeypatch.setattr("infra.planner.minute._change", lambda *given: acts.append(given))
     with pytest.raises(ExceptionGroup) as failed:
         run(world.settings, world.clients, world.now())
     assert failed.group_contains(cloud.OverlapError)
@@ -337,33 +337,29 @@ def test_the_functions_environment_survives_the_way_there() -> None:
     assert moment("2026-11-28T08:15:00Z") == 1_795_853_700.0
 
 
-def test_fleets_that_want_more_than_a_quota_of_vcpus_share_it_and_say_so(world: World) -> None:
+def two_fleets_plan_under(world: World, vcpus: float) -> dict[str, Any]:
+    """Models m and n want all their groups may have, spot and other; one node takes four vCPUs of the quota."""
     limited = [Group(name, True, 20, 0.41, "L-3819A6DF", 4) for name in ("spot", "other")]
     world.fleet.group("other", MaxSize=20)
     world.activate("v1", model="n")
     fleets = tuple(replace(PLANNED, model=model, groups=(each,)) for model, each in zip("mn", limited, strict=True))
     world.settings = replace(world.settings, fleets=fleets)
-    world.clients = replace(world.clients, quotas=Quotas({"L-3819A6DF": 40.0}))
+    world.clients = replace(world.clients, quotas=Quotas({"L-3819A6DF": vcpus}))
     world.minute += 1
     for model in "mn":
         world.ask(8.0, model=model)
-    done = run(world.settings, world.clients, world.now())
+    return run(world.settings, world.clients, world.now())
+
+
+def test_fleets_that_want_more_than_a_quota_of_vcpus_share_it_and_say_so(world: World) -> None:
+    done = two_fleets_plan_under(world, 40.0)
     assert (world.desired("spot"), world.desired("other")) == (5, 5)
     assert "the quota L-3819A6DF of 40, which all fleets share, has room for 5" in done["m"]["refusals"][0]
 
 
 def test_a_paused_fleet_takes_nothing_of_a_quota_that_another_one_wants(world: World) -> None:
-    limited = [Group(name, True, 20, 0.41, "L-3819A6DF", 4) for name in ("spot", "other")]
-    world.fleet.group("other", MaxSize=20)
-    world.activate("v1", model="n")
-    fleets = tuple(replace(PLANNED, model=model, groups=(each,)) for model, each in zip("mn", limited, strict=True))
-    world.settings = replace(world.settings, fleets=fleets)
-    world.clients = replace(world.clients, quotas=Quotas({"L-3819A6DF": 48.0}))
     world.control(paused=True)
-    world.minute += 1
-    for model in "mn":
-        world.ask(8.0, model=model)
-    run(world.settings, world.clients, world.now())
+    two_fleets_plan_under(world, 48.0)
     assert (world.desired("spot"), world.desired("other")) == (0, 12)  # all of it
 
 

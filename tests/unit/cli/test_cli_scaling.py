@@ -10,8 +10,8 @@ from cli_checkout import Checkout
 
 from inference_service import contract
 from infra.planner import cloud
-from infra.planner.handler import _document
 from infra.planner.instances import Memory
+from infra.planner.minute import document as document_of
 from infra.planner.model import Limits, Observation, Pool
 from infra.planner.plan import plan
 
@@ -35,7 +35,7 @@ def planned(client: Callable[[str], Any], bucket: str) -> None:
     pools = (Pool("s", True, 0.41, 2, 2), Pool("o", False, 1.0, 0, 0))
     observation = Observation(1_790_000_040.0, pools, 10.0, 35.0, backlog_tokens=7.0)
     made = plan(observation, None, Limits({"s": 9, "o": 2}, max_hourly_usd=1.0))
-    document = _document(made, Memory(), observation, False, observation.at_seconds, None)
+    document = document_of(made, Memory(), observation, False, observation.at_seconds, None)
     cloud.write_json(client("s3"), bucket, contract.scaling_state_key(MODEL), document, None)
 
 
