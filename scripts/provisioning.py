@@ -8,7 +8,7 @@ from pathlib import Path
 from localcloud import control
 from localcloud.cloud_state import HOSTS
 from localcloud.places import Places
-from scripts import planner_zip
+from scripts import packages
 from scripts.aws_session import Aws
 from scripts.exit_codes import CommandError
 from scripts.hosts import hosts_base, provide_key_pair, wants_hosts
@@ -16,7 +16,7 @@ from scripts.local_stack import Backend, Found
 from scripts.progress import Step, Steps
 from scripts.pulumi_runs import Pulumi
 from scripts.root import LOCAL_STACK, bundle_folder
-from scripts.service_bundle import ARCHIVE, BundleError, build
+from scripts.service_bundle import ARCHIVE, BundleError
 from scripts.stack_outputs import parse
 from scripts.stack_target import StackTarget, find_cli, pulumi_for
 
@@ -58,8 +58,7 @@ def _bundle(root: Path, environ: Mapping[str, str], step: Step) -> str:
     folder = bundle_folder(root)
     before = _written(folder / ARCHIVE)
     try:
-        version = build(root, folder, report=step.say, environ=environ)
-        planner_zip.write(root, folder)
+        version = packages.build(root, report=step.say, environ=environ)
     except BundleError as error:
         raise CommandError(str(error)) from error
     known = "no change, " if before is not None and _written(folder / ARCHIVE) == before else ""

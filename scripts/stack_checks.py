@@ -8,9 +8,9 @@ from typing import Any
 from infra.settings import Model, StackSettings
 from infra.stack import ENGINE_IMAGES, UBUNTU
 from infra.vcpu_quotas import SPOT, needed
+from scripts import packages
 from scripts.aws_prices import quotas
 from scripts.machine_checks import Check, check_pulumi
-from scripts.root import bundle_folder
 from scripts.stack_cost import demands, types_of
 
 SERVICE_ROLES = {
@@ -49,7 +49,7 @@ def all_checks(subject: Subject) -> Iterator[Check]:
 
 
 def _bundle(root: Path) -> Check:
-    built = (bundle_folder(root) / "manifest.json").is_file()
+    built = packages.built(root)
     return Check("service bundle", built, "built" if built else "not built", "" if built else "make bundle")
 
 

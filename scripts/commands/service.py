@@ -18,18 +18,16 @@ def build(as_json: JsonFlag = False) -> None:
     """
     import sys
 
-    from scripts import planner_zip, terminal
+    from scripts import packages, terminal
     from scripts.exit_codes import CommandError
     from scripts.progress import Steps
     from scripts.root import bundle_folder, find_root
     from scripts.service_bundle import BundleError
-    from scripts.service_bundle import build as build_bundle
 
     root = find_root(Path.cwd())
     with Steps(sys.stderr).step("service bundle") as step:
         try:
-            version = build_bundle(root, bundle_folder(root), report=step.say)
-            planner_zip.write(root, bundle_folder(root))
+            version = packages.build(root, report=step.say)
         except BundleError as error:
             raise CommandError(str(error)) from error
     if as_json:

@@ -140,7 +140,8 @@ def test_an_account_that_has_everything_is_fine(
         aws.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")
     bundle = checkout.root / "build" / "service"
     bundle.mkdir(parents=True)
-    (bundle / "manifest.json").write_text("{}")
+    for name in ("manifest.json", "planner.zip"):
+        (bundle / name).write_text("{}")
     (checkout.bin / "pulumi").write_text("#!/bin/sh\necho v3.240.0\n")
     found = checks(ask("doctor", "dev"))
     assert all(each["ok"] for each in found.values()), found

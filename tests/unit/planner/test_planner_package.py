@@ -10,7 +10,9 @@ from pathlib import Path
 import boto3
 
 from infra.components.planner import HANDLER, PACKAGE
-from scripts import planner_zip
+from scripts import packages, planner_zip
+from scripts.root import bundle_folder
+from scripts.service_bundle import MANIFEST
 from scripts.simulator.policies import OURS, POLICIES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,3 +47,12 @@ def test_the_handler_starts_from_the_package_with_boto3_alone(tmp_path: Path) ->
     done = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
     runtime = {"boto3", "botocore", "certifi", "dateutil", "jmespath", "s3transfer", "six", "urllib3"}
     assert set(done.stdout.split()) <= runtime | {"infra", "inference_service"}
+
+
+def test_what_a_stack_takes_is_there_only_with_the_package(tmp_path: Path) -> None:
+    folder = bundle_folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text("{}")
+    assert not packages.built(tmp_path)
+    planner_zip.write(ROOT, folder)
+    assert packages.built(tmp_path)
