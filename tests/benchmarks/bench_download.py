@@ -25,7 +25,7 @@ from unittest.mock import patch
 import boto3
 from botocore.config import Config
 from figures import Figure, report
-from relays import HERE, free_port, nginx, running, until_answers
+from relays import HERE, nginx, nginx_process
 
 from inference_service import contract
 from inference_service.artifacts import ArtifactStore, FileEntry, Manifest, VersionRef
@@ -40,15 +40,6 @@ MOST_TIMES_UNHASHED = 1.35
 PACES = {"90 MB/s a connection": "limit_rate 90m;", "no limit": ""}
 SHARED_MEMORY = Path("/dev/shm")  # disks differ, and are not what is measured
 KEYS = {"AWS_ACCESS_KEY_ID": "made-up", "AWS_SECRET_ACCESS_KEY": "made-up", "AWS_REGION": "us-east-1"}
-NGINX_CONFIGURATION = """
-worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log warn;
-events {{ }}
-http {{
-  access_log off; sendfile on; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  server {{ listen 127.0.0.1:{port}; root {folder}/s3; {pace} }}
-}}
-"""
 
 
 def main() -> int:
@@ -95,13 +86,9 @@ def published(bucket: Path, mib: int) -> VersionRef:
 
 @contextlib.contextmanager
 def s3_of_files(program: str, folder: Path, pace: str) -> Iterator[str]:
-    port, configuration = free_port(), folder / "nginx.conf"
-    configuration.write_text(NGINX_CONFIGURATION.format(folder=folder, port=port, pace=pace))
-    command = [program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(configuration)]
-    with running(command, dict(os.environ)):
-        manifest = f"{BUCKET}/{contract.model_prefix(MODEL, VERSION)}{contract.MANIFEST_NAME}"
-        until_answers(f"http://127.0.0.1:{port}/{manifest}")
-        yield f"http://127.0.0.1:{port}"
+    manifest = f"/{BUCKET}/{contract.model_prefix(MODEL, VERSION)}{contract.MANIFEST_NAME}"
+    with nginx_process(program, folder, f"sendfile on; root {folder}/s3; {pace}", manifest) as served:
+        yield f"http://{served.host}:{served.port}"
 
 
 def ways(endpoint: str, data: Path, reference: VersionRef) -> dict[str, Callable[[], None]]:

@@ -38,14 +38,16 @@ events {{ worker_connections 1024; }}
 http {{
   access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
   uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  upstream node {{ server {host}:{node_port}; keepalive 128; }}
-  server {{
-    listen 127.0.0.1:{port}; tcp_nodelay on;
-    location / {{
-      proxy_pass http://node; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
-    }}
-  }}
+  {upstreams}
+  server {{ listen 127.0.0.1:{port}; {server} }}
 }}
+"""
+NGINX_UPSTREAM = "upstream node {{ server {host}:{port}; keepalive 128; }}"
+NGINX_RELAY = """
+tcp_nodelay on;
+location / {
+  proxy_pass http://node; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+}
 """
 
 
@@ -101,14 +103,20 @@ def nginx() -> str | None:
 
 
 @contextlib.contextmanager
-def nginx_relay(nginx: str, folder: Path, node_port: int) -> Iterator[Relay]:
-    port = free_port()
-    configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX_CONFIGURATION.format(folder=folder, host=HOST, node_port=node_port, port=port))
-    command = [nginx, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(configuration)]
+def nginx_process(program: str, folder: Path, server: str, ready: str, upstreams: str = "") -> Iterator[Relay]:
+    """nginx with these directives of its one server, once it answers the path `ready`; it writes to `folder` alone."""
+    port, configuration = free_port(), folder / "nginx.conf"
+    text = NGINX_CONFIGURATION.format(folder=folder, port=port, server=server, upstreams=upstreams)
+    configuration.write_text(text)
+    command = [program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(configuration)]
     with running(command, dict(os.environ)) as process:
-        until_answers(f"http://127.0.0.1:{port}{contract.PATH_READY}")
+        until_answers(f"http://127.0.0.1:{port}{ready}")
         yield Relay("127.0.0.1", port, psutil.Process(process.pid))
+
+
+def nginx_relay(program: str, folder: Path, node_port: int) -> contextlib.AbstractContextManager[Relay]:
+    node = NGINX_UPSTREAM.format(host=HOST, port=node_port)
+    return nginx_process(program, folder, NGINX_RELAY, contract.PATH_READY, node)
 
 
 @contextlib.contextmanager
