@@ -45,10 +45,6 @@ class Tally:
         known = sorted(self.waits)
         return round(known[min(len(known) - 1, int(share * len(known)))], 3) if known else None
 
-    def late(self, promised_seconds: float) -> int:
-        """Requests that waited longer than is promised, or that nobody took."""
-        return self.refused + self.lost + sum(wait > promised_seconds for wait in self.waits)
-
     def in_short(self) -> str:
         return f"{self.asked} asked, {self.answered} answered, {self.lost} lost, {self.refused} refused"
 

@@ -80,7 +80,6 @@ def test_taken_and_never_answered_is_lost_and_never_taken_is_refused() -> None:
     tally.add(Entry("c", "", True))
     assert (tally.answered, tally.lost, tally.refused, tally.open) == (1, 1, 1, 1)
     assert tally.problems() == ["lost is 1, must be 0"]
-    assert tally.late(promised_seconds=0.4) == 3
     words = in_words(tally.as_document())
     assert "lost        1" in words
     assert words[-1] == "first token p50 0.50 s, p90 0.50 s, p99 0.50 s"
