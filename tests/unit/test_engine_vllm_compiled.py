@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,12 +53,16 @@ async def test_compiled_code_depends_on_version_gpu_and_every_flag_but_on_no_pat
         "--dtype",
         "bfloat16",
         "--enforce-eager",
-        "VLLM_ENGINE_READY_TIMEOUT_S=1800",
-        "VLLM_NO_USAGE_STATS=1",
         "VLLM_USE_V2=1",
     )
     expected = Compiler("vllm 0.32.0, torch 2.13.0", "NVIDIA A10G, compute capability 8.6", flags)
     assert await VllmEngine(SETTINGS, one_gpu, known).compiler() == expected
+
+
+async def test_how_long_the_node_waits_for_a_load_makes_no_other_code():
+    patient = replace(SETTINGS, load_timeout_seconds=SETTINGS.load_timeout_seconds + 1)
+    assert vllm_wire.environment(patient) != vllm_wire.environment(SETTINGS)
+    assert vllm_wire.compile_flags(patient) == vllm_wire.compile_flags(SETTINGS)
 
 
 async def test_nothing_is_shared_where_version_or_gpu_are_unknown():

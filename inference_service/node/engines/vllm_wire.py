@@ -48,9 +48,11 @@ def serve_command(settings: NodeSettings, directory: Path, socket: Path) -> list
 
 
 def compile_flags(settings: NodeSettings) -> tuple[str, ...]:
-    """What of the command line and of vLLM's own variables may change the code that it compiles: all but paths."""
+    """What of the command line and of vLLM's own variables may change the code that it compiles: all but paths, and
+    what the node itself sets of them, of which nothing does (how long it waits, and that it reports no usage).
+    """
     command = serve_command(settings, Path("model"), Path("socket"))[2:]
-    own = (f"{name}={text}" for name, text in environment(settings).items() if name.startswith("VLLM_"))
+    own = (f"{name}={text}" for name, text in settings.child_environment.items() if name.startswith("VLLM_"))
     return (*command, *sorted(own))
 
 
