@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def run(folder: Path, *command: str, seconds: float = 100, **more: str) -> "subp
     own |= {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
     environ = without_outside(os.environ) | own | more
     line = [str(TOOLS / command[0]), *command[1:]]
-    return subprocess.run(line, cwd=ANSIBLE, env=environ, capture_output=True, text=True, timeout=seconds, check=False)
+    quiet = partial(subprocess.run, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return quiet(line, cwd=ANSIBLE, env=environ, timeout=seconds)
 
 
 def rendered(folder: Path, paths: Sequence[str], **variables: str) -> list[Path]:

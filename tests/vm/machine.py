@@ -42,7 +42,9 @@ class Machine:
 
     def run(self, *words: str, check: bool = True, seconds: float = 120) -> "subprocess.CompletedProcess[str]":
         line = ["ssh", *self._ssh_options(), "-p", str(self.port), "root@127.0.0.1", *words]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            line, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False
+        )
         assert not check or done.returncode == 0, f"{words}: {done.stderr}{done.stdout}"
         return done
 
@@ -81,7 +83,9 @@ class Machine:
 
     def _ssh_options(self) -> list[str]:
         known = "-oUserKnownHostsFile=/dev/null -oStrictHostKeyChecking=no -oLogLevel=ERROR -oConnectTimeout=10"
-        return [f"-i{self.image.key}", *known.split()]
+        # A machine that goes down may not close its connections: an unanswered one ends by itself.
+        silence = "-oServerAliveInterval=5 -oServerAliveCountMax=6"
+        return [f"-i{self.image.key}", *known.split(), *silence.split()]
 
     def _until_entered(self) -> None:
         eventually(lambda: self.run("true", check=False).returncode == 0, "ssh of the machine", seconds=BOOT_SECONDS)
