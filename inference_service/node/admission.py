@@ -25,6 +25,7 @@ class Admission:
         self.queue = queue
         self.on_change: Callable[[], None] = _ignore
         self._free = asyncio.Semaphore(slots)
+        self._spare = 0
         self._tasks: set[asyncio.Task[object]] = set()
         self._waiting: set[asyncio.Timeout] = set()
         self._running: set[asyncio.Timeout] = set()
@@ -41,10 +42,8 @@ class Admission:
             NodeBusyError: slots and queue are full.
             HandedOverError: from within, whatever the holder is waiting for.
         """
-        if self.in_flight >= self.slots + self.queue:
-            raise NodeBusyError(
-                f"{self.in_flight} requests are here already: {self.slots} slots and a queue of {self.queue}"
-            )
+        if (here := self.in_flight + self._spare) >= self.slots + self.queue:
+            raise NodeBusyError(f"{here} answers are here already: {self.slots} slots and a queue of {self.queue}")
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -59,6 +58,21 @@ class Admission:
         finally:
             self._tasks.discard(task)
             self.on_change()
+
+    @asynccontextmanager
+    async def spare(self, most: int) -> AsyncIterator[int]:
+        """Hold up to `most` more slots, of those that nobody uses or waits for at this moment; how many they are."""
+        taken = 0
+        try:
+            while taken < most and not self._free.locked():
+                await self._free.acquire()
+                taken += 1
+                self._spare += 1
+            yield taken
+        finally:
+            for _ in range(taken):
+                self._spare -= 1
+                self._free.release()
 
     @asynccontextmanager
     async def _granted(self, turn: asyncio.Timeout) -> AsyncIterator[None]:

@@ -39,8 +39,10 @@ def not_resumable(engine: Engine) -> EngineError:
     return EngineError(text, status=400, code=contract.CODE_NOT_RESUMABLE)
 
 
-async def choices(engine: Engine, request: Generation, count: int) -> AsyncGenerator[tuple[int, Piece], None]:
-    """So many answers to one question, decoded at the same time, each piece with its answer's number.
+async def choices(
+    engine: Engine, request: Generation, count: int, at_once: int = 1
+) -> AsyncGenerator[tuple[int, Piece], None]:
+    """So many answers to one question, `at_once` decoded at the same time, each piece with its answer's number.
 
     With a seed each draws otherwise, and the same each time. Several cannot be gone on with, only begun anew.
 
@@ -55,21 +57,23 @@ async def choices(engine: Engine, request: Generation, count: int) -> AsyncGener
     if request.resume_token_ids:
         raise not_resumable(engine)
     coming: asyncio.Queue[tuple[int, Piece] | Exception | None] = asyncio.Queue()
+    numbers = iter(range(count))
 
-    async def decode(number: int) -> None:
-        seed = None if request.seed is None else request.seed + number
+    async def decode() -> None:
         try:
-            async with aclosing(answer(engine, replace(request, seed=seed))) as pieces:
-                async for piece in pieces:
-                    coming.put_nowait((number, piece))
+            for number in numbers:
+                seed = None if request.seed is None else request.seed + number
+                async with aclosing(answer(engine, replace(request, seed=seed))) as pieces:
+                    async for piece in pieces:
+                        coming.put_nowait((number, piece))
             coming.put_nowait(None)
         except Exception as error:
             coming.put_nowait(error)
 
-    tasks = [asyncio.create_task(decode(number)) for number in range(count)]
+    tasks = [asyncio.create_task(decode()) for _ in range(min(count, at_once))]
     try:
         ended = 0
-        while ended < count:
+        while ended < len(tasks):
             come = await coming.get()
             if isinstance(come, Exception):
                 raise come

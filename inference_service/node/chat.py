@@ -89,7 +89,10 @@ class ChatEndpoint:
     async def _answer(self, request: web.Request, chat: ChatRequest, sent: Sent) -> web.StreamResponse:
         identity = chat.answer_id or f"chatcmpl-{secrets.token_hex(12)}"
         created = int(self._clock()) if chat.created is None else chat.created
-        async with aclosing(answer.choices(self._engine, chat.generation, chat.choices)) as pieces:
+        async with (
+            self._status.admission.spare(chat.choices - 1) as spare,
+            aclosing(answer.choices(self._engine, chat.generation, chat.choices, 1 + spare)) as pieces,
+        ):
             if chat.stream:
                 writer = chat_wire.ChunkWriter(identity, created, chat.model, role=chat.answer_id is None)
                 return await self._stream(request, chat, pieces, writer, sent)

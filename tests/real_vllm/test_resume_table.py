@@ -136,7 +136,7 @@ async def test_likelihoods_go_on_over_the_seam(engine: VllmEngine):
 
 async def test_several_answers_are_those_that_each_seed_gives_alone(engine: VllmEngine):
     asked = ask("hello", max_tokens=12, temperature=1.0, seed=3)
-    async with aclosing(choices(engine, asked, 3)) as pieces:
+    async with aclosing(choices(engine, asked, 3, at_once=3)) as pieces:
         together = await wholes(pieces, 3)
     alone = [await whole(engine, replace(asked, seed=3 + number)) for number in range(3)]
     assert [each.text for each in together] == [each.text for each in alone]
