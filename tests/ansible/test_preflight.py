@@ -1,7 +1,11 @@
 """Whatever is wrong with a play's variables is said at once, by the first tasks of each playbook that changes hosts."""
 
 import hashlib
+import io
 import json
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -82,6 +86,51 @@ def test_a_bundle_that_is_not_there_or_not_what_its_version_says_is_refused_befo
     assert reason in said
     assert "nothing has been changed" in said
     assert not (tmp_path / "home").exists()
+
+
+REQUIREMENTS = "requirements/gateway.txt"
+PINNED = {"aiohttp==3.14.5": ["a" * 64], "yarl==1.25.1": ["b" * 64, "c" * 64]}
+PINS = "".join(
+    " \\\n    ".join([each, *(f"--hash=sha256:{one}" for one in hashes)]) + "\n" for each, hashes in PINNED.items()
+)
+
+
+def bundle(folder: Path, wheels: list[str], *, archive_sha256: str | None = None) -> dict[str, object]:
+    """Variables of a bundle that needs aiohttp and yarl and lists `wheels`, SHA-256 hashes, and nothing else."""
+    with tarfile.open(folder / "bundle.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo(REQUIREMENTS)
+        member.size = len(PINS)
+        archive.addfile(member, io.BytesIO(PINS.encode()))
+    found = hashlib.sha256((folder / "bundle.tar.gz").read_bytes()).hexdigest()
+    listed = [(REQUIREMENTS, hashlib.sha256(PINS.encode()).hexdigest())]
+    listed += [(f"wheels/{each[:8]}.whl", each) for each in wheels]
+    files = [{"path": path, "sha256": sha256} for path, sha256 in listed]
+    manifest = json.dumps({"archive": {"sha256": archive_sha256 or found}, "files": files}).encode()
+    (folder / "manifest.json").write_bytes(manifest)
+    version = hashlib.sha256(manifest).hexdigest()
+    home = {"service_home": str(folder / "home"), "service_bundle_source": str(folder)}
+    return {"service_role": "gateway", "service_version": version, **home}
+
+
+def test_a_bundle_without_a_wheel_that_it_needs_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    said = refused(tmp_path, bundle(tmp_path, ["d" * 64]))
+    for each in PINNED:
+        assert f"{each} is not among the bundle's wheels, or has another hash" in said
+    assert "nothing has been changed" in said
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_altered_bundle_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    said = refused(tmp_path, bundle(tmp_path, ["a" * 64, "c" * 64], archive_sha256="0" * 64))
+    assert "bundle.tar.gz is altered: its SHA-256 is" in said
+    assert not (tmp_path / "home").exists()
+
+
+def test_one_hash_of_a_requirement_is_enough(tmp_path: Path) -> None:
+    bundle(tmp_path, ["a" * 64, "c" * 64])
+    program = ANSIBLE / "roles" / "service" / "files" / "check_bundle.py"
+    done = subprocess.run([sys.executable, program, tmp_path, REQUIREMENTS], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_operating_system_that_is_not_tested_is_refused_with_the_remedy(tmp_path: Path) -> None:
