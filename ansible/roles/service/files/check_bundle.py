@@ -1,4 +1,4 @@
-"""check_bundle.py FOLDER SET: whether FOLDER/bundle.tar.gz is what its manifest says, with a wheel for all that SET needs.
+"""check_bundle.py FOLDER SET: whether FOLDER/bundle.tar.gz is what its manifest says, with every wheel that SET needs.
 
 SET is a file of pinned requirements in the archive. Changes nothing; says all that is wrong and ends with 1.
 Runs where the playbook runs, before a host gets anything.
