@@ -34,6 +34,11 @@ class Admission:
     def in_flight(self) -> int:
         return len(self._tasks)
 
+    @property
+    def occupied(self) -> int:
+        """Slots that are taken, and requests that wait for one."""
+        return self.in_flight + self._spare
+
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """Hold a slot, waiting for one in the queue if need be.
@@ -42,8 +47,10 @@ class Admission:
             NodeBusyError: slots and queue are full.
             HandedOverError: from within, whatever the holder is waiting for.
         """
-        if (here := self.in_flight + self._spare) >= self.slots + self.queue:
-            raise NodeBusyError(f"{here} answers are here already: {self.slots} slots and a queue of {self.queue}")
+        if self.occupied >= self.slots + self.queue:
+            raise NodeBusyError(
+                f"{self.occupied} answers are here already: {self.slots} slots and a queue of {self.queue}"
+            )
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)

@@ -18,7 +18,7 @@ def room(status: NodeStatus, jobs: int) -> int:
     """How many more jobs fit: slots that nothing uses, less one that is kept for whoever comes. Pure."""
     admission = status.admission
     kept = 1 if admission.slots > 1 else 0
-    free = admission.slots - max(admission.in_flight, jobs) - kept
+    free = admission.slots - max(admission.occupied, jobs) - kept
     return max(0, free) if status.ready else 0
 
 

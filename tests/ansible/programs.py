@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,14 +21,24 @@ NEEDS = pytest.mark.skipif(
 )
 
 
-def run(folder: Path, *command: str, seconds: float = 100, **more: str) -> "subprocess.CompletedProcess[str]":
-    """One of Ansible's programs, in ansible/, writing to `folder` alone."""
+def run(
+    folder: Path, *command: str, seconds: float = 100, cwd: Path = ANSIBLE, **more: str
+) -> "subprocess.CompletedProcess[str]":
+    """One of Ansible's programs, in ansible/ or `cwd`, writing to `folder` alone."""
     own = {"HOME": str(folder), "ANSIBLE_HOME": str(folder / "ansible"), "ANSIBLE_NOCOLOR": "1", "NO_COLOR": "1"}
     own |= {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
     environ = without_outside(os.environ) | own | more
     line = [str(TOOLS / command[0]), *command[1:]]
-    quiet = partial(subprocess.run, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return quiet(line, cwd=ANSIBLE, env=environ, timeout=seconds)
+    return subprocess.run(
+        line,
+        cwd=cwd,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
 
 
 def rendered(folder: Path, paths: Sequence[str], **variables: str) -> list[Path]:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -16,11 +17,11 @@ from tests.ansible.programs import ANSIBLE, NEEDS, ROLES, TOOLS, run
 pytestmark = NEEDS
 
 
-def refused(folder: Path, variables: dict[str, object]) -> str:
+def refused(folder: Path, variables: dict[str, object], cwd: Path = ANSIBLE) -> str:
     """The sentence with which a play on this machine ends that is given these variables."""
     given = {"ansible_python_interpreter": str(TOOLS / "python"), **variables}
-    command = ["-i", "localhost,", "-c", "local", "boot.yml", "-e", json.dumps(given)]
-    done = run(folder, "ansible-playbook", *command)
+    command = ["-i", "localhost,", "-c", "local", str(ANSIBLE / "boot.yml"), "-e", json.dumps(given)]
+    done = run(folder, "ansible-playbook", *command, cwd=cwd)
     assert done.returncode != 0
     assert "Install the service" not in done.stdout  # nor any other task that changes something
     (said,) = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("[ERROR]: Task failed")]
@@ -124,6 +125,16 @@ def test_an_altered_bundle_is_refused_before_anything_changes(tmp_path: Path) ->
     said = refused(tmp_path, bundle(tmp_path, ["a" * 64, "c" * 64], archive_sha256="0" * 64))
     assert "bundle.tar.gz is altered: its SHA-256 is" in said
     assert not (tmp_path / "home").exists()
+
+
+def test_half_a_bundle_is_refused_in_a_sentence_and_a_relative_folder_is_the_playbooks(tmp_path: Path) -> None:
+    given = bundle(tmp_path, ["a" * 64, "c" * 64])
+    (tmp_path / "bundle.tar.gz").unlink()
+    source = os.path.relpath(tmp_path, ANSIBLE)
+    said = refused(tmp_path, given | {"service_bundle_source": source}, cwd=tmp_path)
+    assert f"{source}: this is no service bundle: FileNotFoundError" in said
+    assert f"{source}/bundle.tar.gz" in said
+    assert "Traceback" not in said
 
 
 def test_one_hash_of_a_requirement_is_enough(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from contextlib import aclosing
 
 import pytest
 
+from inference_service.artifacts import VersionRef
 from inference_service.node.admission import Admission, NodeBusyError
 from inference_service.node.answer import choices
 from inference_service.node.engines.protocol import Generation
 from inference_service.node.engines.stub import StubEngine
+from inference_service.node.job_worker import room
+from inference_service.node.readiness import NodeStatus
 from inference_service.node.settings import StubSettings
 
 ASKED = Generation(messages=({"role": "user", "content": "one two"},), max_tokens=2)
@@ -47,6 +50,14 @@ async def test_answers_that_hold_spare_slots_count_where_a_node_is_full():
         with pytest.raises(NodeBusyError, match="3 answers are here already: 2 slots and a queue of 1"):
             await _hold(admission)
     await waiting
+
+
+async def test_jobs_leave_alone_the_slots_that_several_answers_of_one_request_hold():
+    status = NodeStatus("m", "stub", Admission(slots=4, queue=1))
+    status.serve(VersionRef("v1", "0" * 64))
+    assert room(status, 0) == 3  # one is kept for whoever comes
+    async with status.admission.slot(), status.admission.spare(2):
+        assert room(status, 0) == 0
 
 
 async def _hold(admission: Admission) -> None:

@@ -35,12 +35,13 @@ def problems(folder, wanted):
     with open(folder / "bundle.tar.gz", "rb") as packed:
         if (found := sha256_of(packed)) != (said := manifest["archive"]["sha256"]):
             return [f"bundle.tar.gz is altered: its SHA-256 is {found} and should be {said}"]
-    if wanted not in files:
-        return [f"{wanted} is not in the bundle"]
     with tarfile.open(folder / "bundle.tar.gz") as archive:
         requirements = archive.extractfile(wanted).read().decode()
     return missing_wheels(requirements, {sha256 for path, sha256 in files.items() if path.startswith("wheels/")})
 
 
-wrong = problems(pathlib.Path(sys.argv[1]), sys.argv[2])
+try:
+    wrong = problems(pathlib.Path(sys.argv[1]), sys.argv[2])
+except (OSError, ValueError, KeyError, TypeError, tarfile.TarError) as error:
+    wrong = [f"this is no service bundle: {type(error).__name__}: {error}"]
 sys.exit("; ".join(wrong) if wrong else 0)
