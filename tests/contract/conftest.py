@@ -253,6 +253,15 @@ class ServiceProcess:
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
+    def lines_until(self, condition: Callable[[dict[str, Any]], Any], count: int = 1) -> list[dict[str, Any]]:
+        """The lines that meet `condition`, once there are so many: a request's is written after its last byte."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            if len(found := [line for line in self.lines() if condition(line)]) >= count:
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"fewer than {count} such lines\n{self.log.read_text()}")
+
     def end(self, number: int = signal.SIGKILL) -> int:
         self.process.send_signal(number)
         return self.process.wait(DEADLINE_SECONDS)

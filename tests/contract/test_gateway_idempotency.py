@@ -134,7 +134,7 @@ def test_one_request_is_told_of_and_counted_once(served: Any):
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
         for _ in range(2):
             client.chat.completions.create(**question("once"), extra_headers=key("once") | {"x-request-id": "once-1"})
-    lines = [line for line in gateway.lines() if line.get("request_id") == "once-1"]
+    lines = gateway.lines_until(lambda line: line.get("request_id") == "once-1", count=2)
     assert [line.get("replayed", False) for line in lines] == [False, True]
     assert lines[0]["node"]
 

@@ -148,6 +148,16 @@ def seen_idle(fleet: LocalFleet) -> bool:
     return done.returncode == 0 and json.loads(done.stdout)["observed"]["offered_tokens_per_second"] == 0
 
 
+def one_again(fleet: LocalFleet, watch: Watch) -> None:
+    """Wait until one node is left; what the planner thought of it is in the failure."""
+    try:
+        soon(lambda: watch.group()["DesiredCapacity"] == 1 and len(watch.ready()) == 1, "a fleet of one again")
+    except AssertionError as late:
+        states = {each["InstanceId"]: each["LifecycleState"] for each in watch.group()["Instances"]}
+        said = fleet.checkout.warmfleet("scaling", "explain", "--json", check=False).stdout
+        raise AssertionError(f"{late}; {states}; {watch.looks[-1]}; {said}; {failed_plans(fleet)[-1:]}") from None
+
+
 def failed_plans(fleet: LocalFleet) -> list[dict[str, Any]]:
     state = control.running(fleet.checkout.root)
     assert state
@@ -173,7 +183,7 @@ def test_the_fleet_follows_its_clients_and_a_reclaim_costs_none_of_them_an_answe
             load.kill()
         watch.mark("load ended")
         counted = json.loads(said)
-        soon(lambda: watch.group()["DesiredCapacity"] == 1 and len(watch.ready()) == 1, "a fleet of one again")
+        one_again(fleet, watch)
         watch.mark("idle")
     watch.draw(PLOT)
     assert load.returncode == 0, counted
