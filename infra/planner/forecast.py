@@ -81,7 +81,7 @@ class Forecast:
     )
     losses: list[float] = field(default_factory=lambda: [0.0] * 9)
     promised: list[float] = field(default_factory=lambda: [1.4] * 9)  # ratio at PROMISED_SHARE, of each
-    usual: float = 0.0  # the rate of the last half day
+    usual: float = 0.0  # the rate of the last half day, from none: a first rush is not what is usual
     best: int = 0
     factors: list[float] = field(default_factory=list)  # ratios at SHARES, of the best
 
@@ -115,8 +115,7 @@ class Forecast:
         return max(said, 0.5 * self.usual, 1e-9)
 
     def _levels(self, rate: float) -> None:
-        if not self.levels:
-            self.levels, self.usual = [rate] * len(LEVEL_MINUTES), rate
+        self.levels = self.levels or [rate] * len(LEVEL_MINUTES)
         self.usual += (rate - self.usual) / USUAL_MINUTES
         for i, minutes in enumerate(LEVEL_MINUTES):
             self.levels[i] += (rate - self.levels[i]) * -math.expm1(-1.0 / minutes)

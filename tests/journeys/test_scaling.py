@@ -112,9 +112,9 @@ def set_up(checkout: Checkout) -> None:
     path = checkout.root / "Pulumi.local.yaml"
     document = yaml.safe_load(path.read_text())
     config = document["config"]
-    # So little that ten clients need more than one node on a slow machine too; with far less their end would look like
-    # a pause in what takes dozens of nodes, for which some are rightly kept.
-    config["warmfleet:models"][0] |= {"replica_tokens_per_second": 0.8, "most_spot_nodes": MOST_NODES}
+    # A little less than a node's share of ten clients, on a slow machine and on a fast one: they need two nodes to five.
+    # Where they seemed to need dozens, some of these would rightly be kept for long.
+    config["warmfleet:models"][0] |= {"replica_tokens_per_second": 2.0, "most_spot_nodes": MOST_NODES}
     config["warmfleet:models"][0] |= {"least_nodes": 1, "most_on_demand_nodes": 0}
     config["warmfleet:poll_seconds"]["figures"] = 60 / SCALE
     config["warmfleet:node_drain_seconds"] = 60  # the hook's time runs faster, the node's does not
@@ -143,7 +143,7 @@ def reclaim(fleet: LocalFleet, instance: str) -> None:
 
 
 def seen_idle(fleet: LocalFleet) -> bool:
-    """Whether the planner has seen a minute without clients: a first minute under load would be its usual one."""
+    """Whether the planner has seen a minute without clients."""
     done = fleet.checkout.warmfleet("scaling", "explain", "--json", check=False)
     return done.returncode == 0 and json.loads(done.stdout)["observed"]["offered_tokens_per_second"] == 0
 

@@ -82,6 +82,17 @@ def test_scale_in_waits_for_two_warm_ups() -> None:
     assert now < spot / 2
 
 
+@pytest.mark.parametrize("idle_minutes", [0, 2])
+def test_a_rush_that_a_new_planner_begins_with_is_given_back_as_any_other(idle_minutes: int) -> None:
+    state, fleet = None, pools(a=1)
+    for minute in range(idle_minutes + 15 + 30):
+        rush = idle_minutes <= minute < idle_minutes + 15
+        last = plan(seen(minute, 8.0 if rush else 0.0, fleet), state, LIMITS)
+        state, fleet = last.state, obeyed(fleet, last.desired())
+        assert total(last.desired()) >= 8 or not rush or minute == 0
+    assert total(last.desired()) == 0
+
+
 def test_from_zero_the_first_request_wakes_one() -> None:
     state = None
     for minute in range(30):
