@@ -112,7 +112,7 @@ def set_up(checkout: Checkout) -> None:
     path = checkout.root / "Pulumi.local.yaml"
     document = yaml.safe_load(path.read_text())
     config = document["config"]
-    # A little less than a node's share of ten clients, on a slow machine and on a fast one: they need two nodes to five.
+    # A little less than a share of ten clients, on slow machines and on fast ones: they need two nodes to five.
     # Where they seemed to need dozens, some of these would rightly be kept for long.
     config["warmfleet:models"][0] |= {"replica_tokens_per_second": 2.0, "most_spot_nodes": MOST_NODES}
     config["warmfleet:models"][0] |= {"least_nodes": 1, "most_on_demand_nodes": 0}
