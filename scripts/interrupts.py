@@ -1,10 +1,11 @@
 """Ctrl-C and SIGTERM end a command in order: both are a KeyboardInterrupt, and neither is lost."""
 
+import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -33,6 +34,29 @@ def told_again(usual: Callable[[Any], object]) -> Callable[[Any], None]:
         again.start()
 
     return hook
+
+
+@contextlib.contextmanager
+def put_off() -> Iterator[None]:
+    """Within the block a Ctrl-C and a SIGTERM wait; one that came is heard at its end.
+
+    For steps that must not stop halfway, and are short. In another thread than the main one no signal is heard anyway.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    usual = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    came: list[int] = []
+    try:
+        for number in usual:
+            signal.signal(number, lambda number, _frame: came.append(number))
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

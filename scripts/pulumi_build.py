@@ -2,10 +2,8 @@
 
 import contextlib
 import fcntl
-import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -13,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from scripts import children
 
 VERSION = "3.230.0"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
@@ -115,24 +115,16 @@ def _compile(module: Path, go: Path, built: Path, report: Report, environ: Mappi
 def _go(
     command: list[str], module: Path, environ: Mapping[str, str], progress: Progress, *, stdout: bool = False
 ) -> str:
-    """Run Go in a process group of its own, which ends with us: a terminal's Ctrl-C stops it once, here."""
+    """What Go prints. It starts several compilers, which end with it.
+
+    Raises:
+        PulumiCliError: it failed.
+    """
     with tempfile.TemporaryFile("w+") as output:
-        child = subprocess.Popen(
-            command,
-            cwd=module,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=output if stdout else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        try:
+        into = output if stdout else subprocess.DEVNULL
+        with children.started(command, cwd=module, env=environ, stdout=into, stderr=subprocess.PIPE) as child:
             said = _follow(child.stderr, progress)
             status = child.wait()
-        finally:
-            _end_group(child)
         if status != 0:
             raise PulumiCliError(build_failure(said, status))
         output.seek(0)
@@ -161,13 +153,6 @@ def build_failure(said: list[str], status: int) -> str:
         )
     tail = "\n  ".join(line for line in said[-12:] if line)
     return f"go build of the Pulumi CLI ended with status {status}:\n  {tail}"
-
-
-def _end_group(child: subprocess.Popen[str]) -> None:
-    """End the compilers too: Go starts several."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from scripts import children
 from scripts.pulumi_build import LEAST_GO, PulumiCliError, Report, build, cached_cli
 
 __all__ = ["INSTALL_LINE", "LEAST_PULUMI", "PulumiCliError", "ensure", "find", "main", "usable"]
@@ -84,15 +85,7 @@ def find(name: str, question: list[str], environ: Mapping[str, str]) -> Found | 
     if path is None:
         return None
     try:
-        answer = subprocess.run(
-            [path, *question],
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=ANSWER_SECONDS,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        answer = children.run([path, *question], ANSWER_SECONDS, env=environ)
     except (OSError, subprocess.TimeoutExpired):
         return Found(Path(path), None)
     return Found(Path(path), parse_version(answer.stdout) if answer.returncode == 0 else None)

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from scripts import children
 from scripts.exit_codes import CommandError
 from scripts.pulumi_events import NOISE, Update
 from scripts.silence import Silence
@@ -92,17 +94,8 @@ class Pulumi:
 
     def _answer(self, seconds: float, *arguments: str) -> "subprocess.CompletedProcess[str]":
         try:
-            return subprocess.run(
-                [str(self.path), *arguments, "--non-interactive"],
-                cwd=self.root,
-                env=dict(self.environ),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=seconds,
-                check=False,
-            )
+            command = [str(self.path), *arguments, "--non-interactive"]
+            return children.run(command, seconds, cwd=self.root, env=dict(self.environ))
         except subprocess.TimeoutExpired as error:
             text = f"pulumi {' '.join(arguments)} gave no answer within {seconds:g} s"
             raise PulumiError(f"{text}; try it yourself in {self.root}") from error
@@ -110,14 +103,12 @@ class Pulumi:
     def _update(self, arguments: Sequence[str], report: Report) -> Update:
         update = Update()
         with tempfile.TemporaryFile("w+", errors="replace") as said:
-            with self._started([*arguments, "--yes", "--non-interactive", "--json"], said) as child:
-                try:
-                    with Silence(child, self.silence_seconds, STOP_SECONDS) as silence:
-                        _follow(child, update, report, silence.heard)
-                        status = child.wait()
-                except BaseException:
-                    end_in_order(child)
-                    raise
+            with (
+                self._started([*arguments, "--yes", "--non-interactive", "--json"], said) as child,
+                Silence(child, self.silence_seconds, STOP_SECONDS) as silence,
+            ):
+                _follow(child, update, report, silence.heard)
+                status = child.wait()
             if silence.too_long:
                 raise PulumiError(_hung(arguments[0], self.silence_seconds, update))
             said.seek(0)
@@ -125,18 +116,9 @@ class Pulumi:
                 raise PulumiError(_failure(arguments[0], status, update, said.read()))
         return update
 
-    def _started(self, arguments: Sequence[str], errors: IO[str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(self.path), *arguments],
-            cwd=self.root,
-            env=dict(self.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # a terminal's Ctrl-C reaches it once, through us
-        )
+    def _started(self, arguments: Sequence[str], errors: IO[str]) -> AbstractContextManager[children.Child]:
+        command, place = [str(self.path), *arguments], {"cwd": self.root, "env": dict(self.environ)}
+        return children.started(command, end_in_order, **place, stdout=subprocess.PIPE, stderr=errors)
 
 
 def end_in_order(child: subprocess.Popen[str], seconds: float = STOP_SECONDS) -> None:

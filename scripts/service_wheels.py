@@ -17,6 +17,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from scripts import children
+
 TARGET_PYTHONS = ("3.11", "3.12")
 # pip takes these names literally, so each glibc level in use is listed. Debian 12 has glibc 2.36.
 TARGET_PLATFORMS = (
@@ -172,15 +174,14 @@ def _download(pins: list[Pin], python: str, folder: Path, report: Report, enviro
     ]
     done = 0
     said: list[str] = []
-    with subprocess.Popen(
-        command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as pip:
+    with children.started(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as pip:
         assert pip.stdout is not None
         for line in pip.stdout:
             said.append(line.strip())
             if line.startswith("Collecting "):
                 done += 1
                 report(f"service bundle: fetching wheels for Python {python}: {done} of {len(pins)}")
+        pip.wait()
     if pip.returncode != 0:
         raise BundleError(download_failure(said, python))
 
@@ -203,14 +204,10 @@ def _errors(said: list[str]) -> str:
 
 def own_wheel(root: Path, folder: Path, environ: Mapping[str, str]) -> Path:
     """Build our own wheel into `folder`, offline; the same sources give the same bytes. Raises BundleError."""
-    built = subprocess.run(
+    built = children.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder.resolve())],
         cwd=root / "inference_service",
         env={**environ, "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
     )
     wheels = list(folder.glob("*.whl"))
     if built.returncode != 0 or len(wheels) != 1:

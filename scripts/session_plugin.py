@@ -5,13 +5,13 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scripts import children
 from scripts.exit_codes import CommandError
 
 PLUGIN = "session-manager-plugin"
@@ -74,15 +74,7 @@ def free_port() -> int:
 def version(plugin: str, environ: Mapping[str, str]) -> str:
     """What the plugin says of itself; nothing if it says nothing."""
     try:
-        done = subprocess.run(
-            [plugin, "--version"],
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=ANSWER_SECONDS,
-            check=False,
-        )
+        done = children.run([plugin, "--version"], ANSWER_SECONDS, env=dict(environ))
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout
@@ -95,26 +87,11 @@ def forwarding(command: list[str], environ: Mapping[str, str], port: int, remedy
     Raises:
         CommandError: it does not open its port, with what it said and `remedy`.
     """
-    with subprocess.Popen(
-        command,
-        env={**environ, "SSM_PLUGIN_LOCAL_HOST": LOOPBACK},  # by default "localhost", which may be IPv6
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # a terminal's Ctrl-C ends it through us
-    ) as child:
-        reader = None
-        try:
-            _wait_until_open(child, port, remedy)
-            reader = threading.Thread(target=_drain, args=(child,), daemon=True)
-            reader.start()
-            yield
-        finally:
-            _end(child)
-            if reader:
-                reader.join(END_SECONDS)
+    where = {**environ, "SSM_PLUGIN_LOCAL_HOST": LOOPBACK}  # by default "localhost", which may be IPv6
+    with children.started(command, _end, env=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        _wait_until_open(child, port, remedy)
+        threading.Thread(target=_drain, args=(child,), daemon=True).start()
+        yield
 
 
 def _wait_until_open(child: subprocess.Popen[str], port: int, remedy: str) -> None:
@@ -124,7 +101,7 @@ def _wait_until_open(child: subprocess.Popen[str], port: int, remedy: str) -> No
     """
     assert child.stdout is not None
     said: list[str] = []
-    watch = threading.Timer(OPEN_SECONDS, _kill, [child])
+    watch = threading.Timer(OPEN_SECONDS, children.kill, [child])
     watch.start()
     try:
         for line in child.stdout:
@@ -151,10 +128,4 @@ def _end(child: subprocess.Popen[str]) -> None:
     try:
         child.wait(END_SECONDS)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        _kill(child)
-        child.wait()
-
-
-def _kill(child: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
+        children.kill(child)

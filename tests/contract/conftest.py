@@ -8,7 +8,6 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ from inference_service.gateway import service, upstream
 from inference_service.gateway.discovery import FoundNode
 from inference_service.gateway.server import listening
 from inference_service.gateway.settings import GatewaySettings
+from tests.ports import free_port
 
 MODEL, OTHER_MODEL = "smollm2", "qwen"
 DEADLINE_SECONDS = 20
@@ -38,12 +38,6 @@ PREFIX = f"127.251.{os.getpid() % 256}"
 HOSTS = (f"{PREFIX}.{last}" for last in itertools.count(10))
 
 Behaviour = Callable[["ScriptedNode", asyncio.StreamWriter], Awaitable[None]]
-
-
-def free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 class ScriptedNode:

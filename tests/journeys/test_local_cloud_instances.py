@@ -3,7 +3,6 @@
 import base64
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from localcloud.cloud_state import CloudState
 from localcloud.environment import aws_environment
 from localcloud.places import Places
 from localcloud.processes import marked
+from tests.ports import free_port
 
 DEADLINE_SECONDS = 60
 IMAGE = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
@@ -152,12 +152,6 @@ def status(url: str) -> int:
             return error.code
     except (URLError, ConnectionError, TimeoutError):
         return 0
-
-
-def free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_group_behind_a_load_balancer_serves_while_it_has_an_instance(cloud: LocalCloud) -> None:

@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.ansible.programs import run
+from tests.ports import free_port
 from tests.scratch_checkout import eventually
 from tests.vm.image import Image
 
@@ -94,7 +94,7 @@ class Machine:
 @contextlib.contextmanager
 def machine(image: Image, folder: Path) -> Iterator[Machine]:
     """Not started yet; nothing of it runs afterwards."""
-    made = Machine(image, folder, _free_port())
+    made = Machine(image, folder, free_port())
     system = ["-f", "qcow2", "-F", "qcow2", "-b", str(image.disk), str(folder / "system.qcow2")]
     subprocess.run(["qemu-img", "create", "-q", *system], check=True)
     try:
@@ -103,9 +103,3 @@ def machine(image: Image, folder: Path) -> Iterator[Machine]:
         if made.qemu and made.qemu.poll() is None:
             made.qemu.kill()
             made.qemu.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -21,6 +20,7 @@ from localcloud.balancer import LoadBalancers
 from localcloud.cloud_state import Problem, read_problems
 from localcloud.places import Places
 from localcloud.problems import Problems
+from tests.ports import free_port
 
 ARN = "arn:group"
 CHECK = HealthCheck("/healthz", "traffic-port", 0.05, 1.0, healthy_threshold=2, unhealthy_threshold=2, matcher="200")
@@ -118,12 +118,6 @@ class Balanced:
     async def get(self, path: str, **more: Any) -> tuple[int, str]:
         async with self.client.get(self.url + path, **more) as response:
             return response.status, await response.text()
-
-
-def free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
