@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from inference_service import contract
 from inference_service.jobs import Job
 from scripts.chaos.fleet import BUCKET, MODEL, Fleet
@@ -16,13 +18,26 @@ LOOK_SECONDS = 0.5
 
 
 def send(fleet: Fleet, entries: Sequence[Entry]) -> None:
-    """Queue one job for each entry; what SQS has taken is accepted."""
+    """Queue one job for each entry, again where SQS refuses it; what SQS has taken is accepted."""
     queued = [Job(each.key, MODEL, {"messages": [{"role": "user", "content": each.expected}]}) for each in entries]
     for part in packed([job.to_message() for job in queued]):
         listed = [{"Id": str(place), "MessageBody": text} for place, text in enumerate(part)]
-        fleet.client("sqs").send_message_batch(QueueUrl=fleet.jobs_url, Entries=listed)
+        _taken(fleet, listed)
     for each in entries:
         each.accepted = True
+
+
+def _taken(fleet: Fleet, messages: Sequence[Any]) -> None:
+    """A batch that was refused is sent again as it is: a job that is queued twice has one effect all the same."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            fleet.client("sqs").send_message_batch(QueueUrl=fleet.jobs_url, Entries=messages)
+            return
+        except ClientError:  # struck while jobs are still sent
+            if time.monotonic() > until:
+                raise
+            time.sleep(LOOK_SECONDS)
 
 
 def collect(fleet: Fleet, entries: Sequence[Entry]) -> None:

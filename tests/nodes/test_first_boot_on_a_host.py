@@ -70,6 +70,7 @@ def test_site_yml_repairs_what_was_altered(gateway: Instance) -> None:
     unit.write_text(right.replace("NoNewPrivileges=yes\n", ""))
     shown = gateway.site("--check", "--diff")
     assert "+NoNewPrivileges=yes" in shown
+    assert "Restart the gateway" in shown
     assert unit.read_text() != right
     assert recap(gateway.site(), "here")["failed"] == 0
     assert unit.read_text() == right
@@ -79,12 +80,13 @@ def test_drain_yml_stops_only_hosts_that_are_named_and_site_yml_puts_them_back(g
     assert "name the hosts with --limit" in gateway.site(playbook="drain.yml").replace("\n", " ")
     assert recap(gateway.site("--limit", "here,localhost", playbook="drain.yml"), "here")["changed"] == 1
     assert gateway.host.run("systemctl", "is-active", "warmfleet-gateway.service", check=False).stdout == "inactive\n"
+    assert recap(gateway.site("--check"), "here")["changed"] == 1  # it would be started
     assert recap(gateway.site(), "here")["failed"] == 0
     assert lives(gateway, contract.ROLE_GATEWAY) == 200
 
 
 def test_a_diagnosis_says_much_and_no_secret(gateway: Instance) -> None:
-    line = "journalctl would show Authorization: Bearer abc.def and AKIAIOSFODNN7EXAMPLE"
+    line = "journalctl would show Authorization: Bearer abc.def and AKIAIOSFODNN7EXAMPLE"  # more: test_diagnosis.py
     gateway.host.write("/var/log/cloud-init-output.log", line + "\n")
     said = gateway.site("-e", "diagnose_folder=/srv/diagnosis", playbook="diagnose.yml")
     assert recap(said, "here")["failed"] == 0, said
@@ -188,3 +190,19 @@ def test_site_yml_brings_another_bundle_and_refuses_one_that_is_not_what_its_ver
     assert f"WARMFLEET_SERVICE_VERSION='{version}'" in (instance.host.root / "etc/warmfleet/service.env").read_text()
     assert lives(instance, contract.ROLE_GATEWAY) == 200
     assert recap(instance.site(), "here")["changed"] == 0
+
+
+def test_tags_configure_one_role_and_claim_no_more(gateway: Instance) -> None:
+    note = gateway.host.root / "etc/warmfleet/configured"
+    told = note.read_text()
+    note.unlink()
+    said = gateway.site("--tags", "gateway")
+    assert (recap(said, "here")["failed"], note.exists()) == (0, False), said
+    assert recap(gateway.site(), "here")["changed"] == 1
+    assert note.read_text() == told
+
+
+def test_a_host_that_has_not_come_through_its_first_boot_is_refused_with_what_to_do(launch: Launch) -> None:
+    fresh = launch(contract.ROLE_GATEWAY)
+    said = " ".join(fresh.site().split())
+    assert "here has not come through its first boot: wait for it, look into its /var/log/cloud-init-output.log" in said
