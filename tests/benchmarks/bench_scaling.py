@@ -111,13 +111,13 @@ def verdicts(found: list[Found]) -> Iterator[str]:
             cells_missed.append(f"{where} ({100 * ours.slo:.2f} %)")
         better = [other for other in one.scores if other.slo >= 0.99 and other.cost <= ours.cost and other is not ours]
         dearer += [f"{where}: {other.policy} {other.cost:.3f}, ours {ours.cost:.3f}" for other in better]
-    yield f"- Runs in which `warmfleet` misses 99 %: {len(cells_missed)} of {len(found)}. {'; '.join(cells_missed)}"
-    yield f"- Runs in which a policy that reaches 99 % costs no more: {len(dearer)}. {'; '.join(dearer)}"
+    yield f"- Runs in which `warmfleet` misses 99 %: {len(cells_missed)} of {len(found)}. {'; '.join(cells_missed)}".rstrip()
+    yield f"- Runs in which a policy that reaches 99 % costs no more: {len(dearer)}. {'; '.join(dearer)}".rstrip()
     for family, title in (("spothedge-self-tuned", "SpotHedge with our self-tuner"), ("half-", "the best 50/50 group")):
         ratios = sorted(ratio for one in found if (ratio := _ratio(one, family)) is not None)
         if ratios:
             middle = ratios[len(ratios) // 2]
-            spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}, median {middle:.2f}, {len(ratios)} runs"
+            spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}, median {middle:.2f} ({len(ratios)} runs)"
             yield f"- Cost beside {title}, where that reaches 99 %: {spread}."
     bounds = sorted(next(s.cost for s in one.scores if s.policy == OURS) / one.bound for one in found)
     yield f"- Cost beside the clairvoyant bound: {bounds[0]:.1f} to {bounds[-1]:.1f}."
