@@ -177,6 +177,15 @@ def test_scale_in_takes_named_nodes_with_a_decrement(world: World) -> None:
     assert len(world.fleet.states("spot")) == world.desired("spot")
 
 
+def test_a_wish_that_spot_does_not_fill_is_withdrawn_and_takes_no_node_with_it(world: World) -> None:
+    settled(world, 3.0)
+    nodes = world.fleet.states("spot")
+    asked = [world.desired("spot") for _ in range(30) if world.plan(14.0 if world.minute < 8 else 3.0)]
+    assert len(nodes) < asked[-1] < max(asked)  # the clock of the local cloud stood still: nothing was launched
+    assert world.fleet.states("spot") == nodes
+    assert set(nodes.values()) == {"InService"}
+
+
 def test_scale_in_takes_idle_nodes_by_the_gateways_reports_and_old_reports_count_for_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
