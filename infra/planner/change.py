@@ -6,7 +6,7 @@ for is withdrawn only down to what is there, nodes on their way up counted, and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.planner import instances
@@ -36,3 +36,9 @@ def change_of(group: Mapping[str, Any], wanted: int, memory: instances.Memory, l
     desired = min(max(wanted, staying) + there - staying, group["MaxSize"])
     changes = desired != group["DesiredCapacity"] and desired >= there
     return Change(desired if changes else None, (*half_done, *leaving))
+
+
+def unfinished(group: Mapping[str, Any], wanted: int, memory: instances.Memory) -> Change:
+    """What a run that remembered this wish, and who leaves for it, has not done. Nobody else is chosen."""
+    change = change_of(group, wanted, memory, {})
+    return replace(change, leaving=tuple(one for one in change.leaving if one in memory.chosen))

@@ -32,7 +32,8 @@ class Outlook:
 def plan(observation: Observation, state: State | None, limits: Limits) -> Plan:
     """Targets for every pool. The given state is not changed.
 
-    A minute that was planned already gets the same targets again: a second run of it must not undo the first one's.
+    A minute that was planned already, or a later one, gets the same targets again: a second run of it must not undo the
+    first one's. Nothing is learned from it.
     """
     minute = int(observation.at_seconds // 60)
     if state is not None and minute <= state.minute:

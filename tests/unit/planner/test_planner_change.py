@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.planner.change import Change, change_of
+from infra.planner.change import Change, change_of, unfinished
 from infra.planner.fleet import Group
 from infra.planner.instances import Memory, pools
 
@@ -59,6 +59,12 @@ def test_while_aws_replaces_a_node_and_has_one_too_many_nobody_else_leaves() -> 
     assert change_of(fleet, 2, warming(1), IDLE) == Change()
     assert change_of(fleet, 1, warming(1), IDLE) == Change()
     assert change_of(fleet, 4, warming(1), IDLE) == Change(4)
+
+
+def test_a_second_run_of_a_minute_ends_whom_the_first_one_chose_and_nobody_else() -> None:
+    assert unfinished(group(4, in_service=4), 2, Memory(chosen=["i-4"])) == Change(None, ("i-4",))
+    assert unfinished(group(4, in_service=4), 2, Memory()) == Change()
+    assert unfinished(group(4, in_service=4), 6, Memory()) == Change(6)
 
 
 @st.composite
