@@ -85,5 +85,6 @@ def _observation(fleet: Fleet, now: float, found: cloud.Figures, pools: Any, war
         backlog_tokens=found.waiting_tokens,
         answered=found.answered,
         late=found.late,
+        figures_minute=found.minute,
         warm_ups=warm_ups,
     )

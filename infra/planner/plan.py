@@ -71,9 +71,11 @@ def _learned(minute: int, observation: Observation, before: State, limits: Limit
     state.minute = minute
     state.warm_ups = state.warm_ups.learned(observation.warm_ups)
     state.breaker.observe(observation.warm_ups)
-    if observation.offered_tokens_per_second is not None:
+    known = minute - 1 if observation.figures_minute is None else observation.figures_minute
+    if observation.offered_tokens_per_second is not None and known > state.figures_minute:
+        state.figures_minute = known
         horizon = _minutes(state.warm_ups.mean_seconds())
-        state.forecast.observe(minute - 1, observation.offered_tokens_per_second, horizon)
+        state.forecast.observe(known, observation.offered_tokens_per_second, horizon)
         state.steering.observe(observation.answered, observation.late, limits.promise)
     for pool in observation.pools:
         short = pool.spot and pool.desired > pool.owned

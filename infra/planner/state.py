@@ -16,8 +16,8 @@ STATE_VERSION = 1
 
 @dataclass
 class State:
-    """`minute` is that of the last plan (Unix time by 60); `short_minutes` how long each pool got less than it
-    asked for.
+    """`minute` is that of the last plan (Unix time by 60), `figures_minute` that of the newest figures of requests that
+    were learned; `short_minutes` how long each pool got less than it asked for.
     """
 
     minute: int = 0
@@ -29,12 +29,14 @@ class State:
     breaker: Breaker = field(default_factory=Breaker)
     short_minutes: dict[str, int] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)  # desired capacities of the last plan
+    figures_minute: int = -1
 
     def copy(self) -> "State":
         """Plans never change the state that they were given."""
         return State(
             self.minute, self.forecast.copy(), self.losses.copy(), self.steering.copy(), self.warm_ups,
             self.hold.copy(), self.breaker.copy(), dict(self.short_minutes), dict(self.last),
+            self.figures_minute,
         )  # fmt: skip
 
 
@@ -43,6 +45,7 @@ def as_json(state: State) -> dict[str, Any]:
     return {
         "version": STATE_VERSION,
         "minute": state.minute,
+        "figures_minute": state.figures_minute,
         "forecast": {
             **{
                 name: _short(getattr(forecast, name))
@@ -101,6 +104,7 @@ def from_json(document: dict[str, Any]) -> State:
         breaker=Breaker(document["breaker"]),
         short_minutes=document["short_minutes"],
         last=document["last"],
+        figures_minute=document.get("figures_minute", document["minute"] - 1),  # a state of before it was told
     )
 
 

@@ -63,3 +63,16 @@ def test_a_second_run_of_a_minute_does_what_the_first_one_remembered_and_did_not
     assert wanted > before
     run(world.settings, world.clients, world.now() - 60.0 * minutes_old)
     assert world.desired("spot") == (wanted if finished else before)
+
+
+def test_a_minute_of_figures_is_learned_once_though_a_gateway_is_late_with_the_next(world: World) -> None:
+    settled(world, 4.0)
+    world.minute += 1
+    world.ask(4.0, late=50.0)
+    for _ in range(3):  # the newest whole minute is the same one
+        run(world.settings, world.clients, world.now())
+        world.minute += 1
+    planner, told = world.state()["planner"], world.state()["told"]
+    assert 49 < planner["steering"]["late"] < 51
+    assert told["observed"]["offered_tokens_per_second"] == 40.0
+    assert planner["figures_minute"] == planner["minute"] - 3

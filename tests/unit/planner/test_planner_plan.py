@@ -6,7 +6,8 @@ import pytest
 
 from infra.planner.model import Limits, WarmUp
 from infra.planner.plan import plan
-from tests.unit.planner.observations import LIMITS, ON_DEMAND_USD, SPOT_USD, obeyed, pools, seen, settled
+from infra.planner.state import as_json
+from tests.unit.planner.observations import LIMITS, ON_DEMAND_USD, SPOT_USD, START, obeyed, pools, seen, settled
 
 MINUTES = 90
 
@@ -109,6 +110,21 @@ def test_nothing_is_given_up_while_metrics_are_missing() -> None:
         last = plan(seen(minute, None, fleet), state, LIMITS)
         state = last.state
         assert all(last.desired()[pool.name] >= pool.owned for pool in fleet)
+
+
+def test_figures_that_come_again_while_newer_ones_are_late_are_planned_with_and_learned_once() -> None:
+    state, fleet, _ = settled(10.0)
+    begin = int(START // 60) + MINUTES
+    for late_by in (1, 2, 3):  # the same minute, in three plans
+        minute = MINUTES + late_by - 1
+        last = plan(seen(minute, 30.0, fleet, late=50.0, figures_minute=begin - 1), state, LIMITS)
+        state, fleet = last.state, obeyed(fleet, last.desired())
+    assert 45 < state.steering.late <= 50
+    assert total(last.desired()) > 25  # planned for what was asked last
+    learned = plan(seen(MINUTES, 30.0, settled(10.0)[1], late=50.0), settled(10.0)[0], LIMITS).state
+    assert as_json(state)["forecast"] == as_json(learned)["forecast"]
+    newer = plan(seen(MINUTES + 3, 30.0, fleet, late=50.0, figures_minute=begin), state, LIMITS).state
+    assert newer.steering.late > 95
 
 
 def test_a_minute_that_was_planned_already_gets_the_same_targets() -> None:

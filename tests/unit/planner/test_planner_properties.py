@@ -107,6 +107,21 @@ def test_a_state_that_was_written_and_read_plans_the_same(
 
 @settings(deadline=None, max_examples=60)
 @given(histories(), DEMANDS)
+def test_a_state_that_the_last_planner_wrote_loads_and_plans_the_same(
+    history: tuple[State, tuple[Pool, ...], Limits], demand: float
+) -> None:
+    """It does not say which minute's figures were learned last: those before its plan were."""
+    state, fleet, limits = history
+    document = json.loads(json.dumps(as_json(state)))
+    del document["figures_minute"]
+    read = from_json(document)
+    assert read.figures_minute == state.minute - 1 == state.figures_minute
+    observation = Observation(after(state), fleet, 1.0, demand)
+    assert plan(observation, read, limits).desired() == plan(observation, state, limits).desired()
+
+
+@settings(deadline=None, max_examples=60)
+@given(histories(), DEMANDS)
 def test_a_plan_does_not_change_the_state_that_it_was_given(
     history: tuple[State, tuple[Pool, ...], Limits], demand: float
 ) -> None:
