@@ -69,7 +69,7 @@ def _held(minute: int, observation: Observation, state: State, outlook: Outlook,
 def _learned(minute: int, observation: Observation, before: State, limits: Limits) -> State:
     state = before.copy()
     state.minute = minute
-    state.warm_ups = state.warm_ups.learned(observation.warm_ups)
+    state.warm_ups = state.warm_ups.learned(observation.warm_ups, {pool.combination for pool in observation.pools})
     state.breaker.observe(observation.warm_ups)
     known = minute - 1 if observation.figures_minute is None else observation.figures_minute
     if observation.offered_tokens_per_second is not None and known > state.figures_minute:

@@ -1,6 +1,7 @@
 """What the planner remembers from one minute to the next, and how it is written down: JSON, with a version."""
 
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 from infra.planner.brakes import Breaker
@@ -64,7 +65,8 @@ def as_json(state: State) -> dict[str, Any]:
             "disturbed": losses.disturbed,
         },
         "steering": vars(state.steering),
-        "warm_ups": [[round(seconds, 1), became_ready] for seconds, became_ready in state.warm_ups.samples],
+        "warm_ups": [[round(seconds, 1), became_ready] for seconds, became_ready, _ in state.warm_ups.samples],
+        "warmed_up": [combination for _, _, combination in state.warm_ups.samples],  # apart: older planners read pairs
         "hold": state.hold.wanted,
         "breaker": state.breaker.failures,
         "short_minutes": state.short_minutes,
@@ -99,7 +101,12 @@ def from_json(document: dict[str, Any]) -> State:
             losses["disturbed"],
         ),
         steering=Steering(**document["steering"]),
-        warm_ups=WarmUpTimes([(seconds, became_ready) for seconds, became_ready in document["warm_ups"]]),
+        warm_ups=WarmUpTimes(
+            (seconds, became_ready, what)
+            for (seconds, became_ready), what in zip(
+                document["warm_ups"], document.get("warmed_up") or repeat(""), strict=False
+            )
+        ),
         hold=Hold({name: [(minute, count) for minute, count in values] for name, values in document["hold"].items()}),
         breaker=Breaker(document["breaker"]),
         short_minutes=document["short_minutes"],
