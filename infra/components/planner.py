@@ -17,7 +17,7 @@ PACKAGE = "planner.zip"
 HANDLER = "infra.planner.handler.handle"
 RUNTIME = "python3.12"
 TIMEOUT_SECONDS, MEMORY_MIB = 50, 512  # done before the next minute begins
-NO_RETRIES = 0  # the next minute plans anew, from newer figures
+NO_RETRIES, NEWEST_SECONDS = 0, 60  # the next minute plans anew, from newer figures
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Planner(pulumi.ComponentResource):
         package = self._package()
         role, policy = self._role()
         self.function = self._function(package, role, policy)
-        self._schedule()
+        self._schedule(self._failures())
         self.register_outputs({"function": self.function.name})
 
     def _package(self) -> aws.s3.BucketObjectv2:
@@ -106,7 +106,21 @@ class Planner(pulumi.ComponentResource):
             contract.VAR_GATEWAY_GROUP: args.gateway_group,
         }
 
-    def _schedule(self) -> None:
+    def _failures(self) -> aws.lambda_.FunctionEventInvokeConfig:
+        """A run that failed stays failed. EventBridge's own policy ends with the delivery: from there on it is Lambda
+        that would run a minute again, one and two minutes late, beside newer ones.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+        """
+        return aws.lambda_.FunctionEventInvokeConfig(
+            self._name,
+            function_name=self.function.name,
+            maximum_retry_attempts=NO_RETRIES,
+            maximum_event_age_in_seconds=NEWEST_SECONDS,
+            opts=self._child,
+        )
+
+    def _schedule(self, failures: aws.lambda_.FunctionEventInvokeConfig) -> None:
         """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html"""
         rule = aws.cloudwatch.EventRule(f"{self._name}-minute", schedule_expression="rate(1 minute)", opts=self._child)
         permission = aws.lambda_.Permission(
@@ -121,8 +135,8 @@ class Planner(pulumi.ComponentResource):
             f"{self._name}-minute",
             rule=rule.name,
             arn=self.function.arn,
-            retry_policy={"maximum_retry_attempts": NO_RETRIES, "maximum_event_age_in_seconds": 60},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+            retry_policy={"maximum_retry_attempts": NO_RETRIES, "maximum_event_age_in_seconds": NEWEST_SECONDS},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission, failures]),
         )
 
 

@@ -43,10 +43,11 @@ class Clients:
 class Figures:
     """The newest whole minute of a model's requests that every gateway has reported; None where there is none of late.
 
-    `reporting` is how many gateways reported the newest minute, however few.
+    `minute` is which one (Unix time by 60); `reporting` is how many gateways reported the newest minute, however few.
     """
 
     reporting: int
+    minute: int | None
     offered_tokens: float | None
     waiting_tokens: float
     answered: float
@@ -159,7 +160,14 @@ def read_figures(cloudwatch: Any, environment: str, model: str, now: float, gate
     reports = series["reports"]
     newest = max((minute for minute, count in reports.items() if count >= gateways), default=None)
     offered, waiting, answered, late = (series[f"m{i}"].get(newest) for i in range(len(names)))
-    return Figures(int(reports[max(reports)]) if reports else 0, offered, waiting or 0.0, answered or 0.0, late or 0.0)
+    return Figures(
+        reporting=int(reports[max(reports)]) if reports else 0,
+        minute=None if newest is None else int(newest.timestamp() // 60),
+        offered_tokens=offered,
+        waiting_tokens=waiting or 0.0,
+        answered=answered or 0.0,
+        late=late or 0.0,
+    )
 
 
 def _query(id_: str, name: str, statistic: str, environment: str, model: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The Lambda function: once a minute it looks at every fleet, plans, remembers, and only then acts (minute.py).
 
 The state is written with a condition before anything is changed: of two runs that overlap one writes, and acts; the
-other raises and leaves it at that. A run that dies in between is made up for by the next minute's. Nothing but the
-runtime's own boto3 is needed.
+other raises and leaves it at that. A run that dies in between is made up for by the next minute's, or by another one
+of the same minute: EventBridge delivers at least once. Nothing but the runtime's own boto3 is needed.
 """
 
 import os
@@ -14,7 +14,8 @@ import boto3
 
 from infra.planner import cloud, quota
 from infra.planner.fleet import Settings
-from infra.planner.minute import Planned, act, look
+from infra.planner.look import look
+from infra.planner.minute import Planned, act
 
 
 def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
@@ -47,7 +48,8 @@ def run(settings: Settings, clients: cloud.Clients, now: float) -> dict[str, Any
             failures.append(error)
     if failures:
         raise ExceptionGroup("not every fleet was planned; the last safe plan stands", failures)
-    cloud.forget_events(clients.sqs, settings.queue_url, receipts)
+    if not any(one.seen.is_repeated for one in planned):  # else the next minute learns of them, when they are back
+        cloud.forget_events(clients.sqs, settings.queue_url, receipts)
     return done
 
 

@@ -90,15 +90,15 @@ def combination(group: Described, serves: str | None) -> str:
 
 
 def _pool(group: Group, described: Described, memory: Memory, fresh: set[str], now: float, serves: str | None) -> Pool:
-    instances = [one for one in described["Instances"] if one["InstanceId"] not in memory.noticed]
+    leaving = {*memory.noticed, *memory.chosen}
+    instances = [one for one in described["Instances"] if one["InstanceId"] not in leaving]
     ready = [one["InstanceId"] for one in instances if one["LifecycleState"] == "InService"]
-    ready = [one for one in ready if one not in memory.chosen]
     ages = [now - memory.warming[one["InstanceId"]][0] for one in instances if one["InstanceId"] in memory.warming]
     return Pool(
         name=group.name,
         spot=group.spot,
         usd_per_hour=group.usd_per_hour,
-        desired=described["DesiredCapacity"] - counted(described, memory.noticed) - counted(described, memory.chosen),
+        desired=described["DesiredCapacity"] - counted(described, leaving),
         ready=len(ready),
         warming_ages_seconds=tuple(ages),
         noticed=sum(1 for one in described["Instances"] if one["InstanceId"] in fresh),
@@ -108,11 +108,13 @@ def _pool(group: Group, described: Described, memory: Memory, fresh: set[str], n
     )
 
 
-def counted(described: Described, some: Iterable[str]) -> int:
-    """How many of these instances still count toward the group's desired capacity: all but those that terminate."""
-    wanted = set(some)
+def counted(described: Described, some: Iterable[str] | None = None) -> int:
+    """How many of the group's instances, or of `some` of them, count toward its desired capacity: those in service and
+    those on their way up.
+    """
+    wanted = None if some is None else set(some)
     return sum(
-        one["InstanceId"] in wanted and not one["LifecycleState"].startswith("Terminat")
+        one["LifecycleState"].startswith(("Pending", "InService")) and (wanted is None or one["InstanceId"] in wanted)
         for one in described["Instances"]
     )
 

@@ -1,4 +1,6 @@
-"""One fleet's minute: look at it, plan, and, once every fleet is planned, remember the plan and do what it says."""
+"""One fleet's minute, once it was looked at: plan, and, once every fleet is planned, remember the plan and do what it
+says.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -6,80 +8,11 @@ from typing import Any
 
 from inference_service import contract
 from infra.planner import brakes, cloud, instances, plan, quota, state
-from infra.planner.change import Change, change_of
+from infra.planner.change import Change, change_of, unfinished
 from infra.planner.fleet import Fleet, Settings
 from infra.planner.hooks import launch_seconds
-from infra.planner.model import Observation, Plan, Pool
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What AWS and the last minute tell. `remembered` is the state object, with `etag`; `control` is a person's.
-
-    `described`: the fleet's groups as Auto Scaling shows them. `serves`: the model version, None before there is one.
-    """
-
-    fleet: Fleet
-    at_seconds: float
-    remembered: Any
-    etag: str | None
-    control: Any
-    described: Mapping[str, Any]
-    gateways: int
-    reporting: int
-    serves: str | None
-    pools: tuple[Pool, ...]
-    memory: instances.Memory
-    observation: Observation
-
-    @property
-    def paused(self) -> bool:
-        return bool(self.control and self.control.get("paused"))
-
-    @property
-    def is_acted_upon(self) -> bool:
-        return self.serves is not None and not self.paused
-
-
-def look(settings: Settings, clients: cloud.Clients, fleet: Fleet, now: float, events: Mapping[str, str]) -> Seen:
-    """Read all that a plan of this fleet needs; changes nothing. `events`: what spot told of instances, by id."""
-    s3, bucket, model = clients.s3, settings.bucket, fleet.model
-    remembered, etag = cloud.read_json(s3, bucket, contract.scaling_state_key(model))
-    control, _ = cloud.read_json(s3, bucket, contract.scaling_control_key(model))
-    names = [*(group.name for group in fleet.groups), settings.gateway_group]
-    described = cloud.describe(clients.autoscaling, names)
-    gateways = instances.in_service(described.pop(settings.gateway_group))
-    known = instances.Memory(**remembered["instances"]) if remembered else instances.Memory()
-    serves = cloud.served(s3, bucket, model)
-    pools, warm_ups, memory = instances.pools(fleet.groups, described, known, events, now, serves)
-    figures = cloud.read_figures(clients.cloudwatch, settings.environment, model, now, gateways)
-    return Seen(
-        fleet=fleet,
-        at_seconds=now,
-        remembered=remembered,
-        etag=etag,
-        control=control,
-        described=described,
-        gateways=gateways,
-        reporting=figures.reporting,
-        serves=serves,
-        pools=pools,
-        memory=memory,
-        observation=_observation(fleet, now, figures, pools, warm_ups),
-    )
-
-
-def _observation(fleet: Fleet, now: float, found: cloud.Figures, pools: Any, warm_ups: Any) -> Observation:
-    return Observation(
-        at_seconds=now,
-        pools=pools,
-        replica_tokens_per_second=fleet.replica_tokens_per_second,
-        offered_tokens_per_second=None if found.offered_tokens is None else found.offered_tokens / 60,
-        backlog_tokens=found.waiting_tokens,
-        answered=found.answered,
-        late=found.late,
-        warm_ups=warm_ups,
-    )
+from infra.planner.look import Seen
+from infra.planner.model import Observation, Plan
 
 
 @dataclass(frozen=True)
@@ -131,11 +64,13 @@ def _resumed(remembered: Any, control: Any) -> state.State | None:
 
 
 def act(settings: Settings, clients: cloud.Clients, planned: Planned) -> dict[str, Any]:
-    """Remember the plan, then do what it says; what was done.
+    """Remember the plan, then do what it says; what was done. Of a minute that was planned already, only what is left.
 
     Raises:
         OverlapError: another run has remembered its own in the meantime; nothing was changed.
     """
+    if planned.seen.is_repeated:
+        return _act_again(clients, planned)
     seen, made, memory = planned.seen, planned.plan, planned.seen.memory
     changes = _changes(settings, clients, planned) if seen.is_acted_upon else {}
     hooks = {} if seen.paused else _hooks(planned)
@@ -151,6 +86,20 @@ def act(settings: Settings, clients: cloud.Clients, planned: Planned) -> dict[st
     cloud.publish(clients.cloudwatch, settings.environment, seen.fleet.model, made, spot)
     refusals = list(made.refusals)
     return {"desired": made.desired(), "paused": seen.paused, "serves": seen.serves, "refusals": refusals}
+
+
+def _act_again(clients: cloud.Clients, planned: Planned) -> dict[str, Any]:
+    """What the minute's first run remembered and did not do; of an older minute than the remembered one, nothing.
+
+    Nothing is remembered or published: what this run has seen is for the next minute to learn.
+    """
+    seen, wishes = planned.seen, planned.plan.desired()
+    known = instances.Memory(**seen.remembered["instances"])
+    left = {name: unfinished(seen.described[name], wanted, known) for name, wanted in wishes.items()}
+    changes = {name: change for name, change in left.items() if change != Change()}
+    if seen.is_acted_upon and seen.minutes_since_plan == 0:
+        _change(clients, seen, changes)
+    return {"desired": wishes, "paused": seen.paused, "serves": seen.serves, "repeated": True}
 
 
 def _changes(settings: Settings, clients: cloud.Clients, planned: Planned) -> dict[str, Change]:

@@ -53,6 +53,8 @@ class Observation:
 
     `offered_tokens_per_second` is what clients asked for, `backlog_tokens` what waits; None where the metric is
     missing. `answered` and `late` count requests of that minute, late ones waited longer than promised or were dropped.
+    `figures_minute` is that minute (Unix time by 60); None is the one before `at_seconds`. Figures that come again,
+    while newer ones are late, are planned with and not learned again.
     """
 
     at_seconds: float
@@ -63,6 +65,7 @@ class Observation:
     answered: float = 0.0
     late: float = 0.0
     warm_ups: tuple[WarmUp, ...] = ()
+    figures_minute: int | None = None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class Outlook:
 def plan(observation: Observation, state: State | None, limits: Limits) -> Plan:
     """Targets for every pool. The given state is not changed.
 
-    A minute that was planned already gets the same targets again: a second run of it must not undo the first one's.
+    A minute that was planned already, or a later one, gets the same targets again: a second run of it must not undo the
+    first one's. Nothing is learned from it.
     """
     minute = int(observation.at_seconds // 60)
     if state is not None and minute <= state.minute:
@@ -68,11 +69,13 @@ def _held(minute: int, observation: Observation, state: State, outlook: Outlook,
 def _learned(minute: int, observation: Observation, before: State, limits: Limits) -> State:
     state = before.copy()
     state.minute = minute
-    state.warm_ups = state.warm_ups.learned(observation.warm_ups)
+    state.warm_ups = state.warm_ups.learned(observation.warm_ups, {pool.combination for pool in observation.pools})
     state.breaker.observe(observation.warm_ups)
-    if observation.offered_tokens_per_second is not None:
+    known = minute - 1 if observation.figures_minute is None else observation.figures_minute
+    if observation.offered_tokens_per_second is not None and known > state.figures_minute:
+        state.figures_minute = known
         horizon = _minutes(state.warm_ups.mean_seconds())
-        state.forecast.observe(minute - 1, observation.offered_tokens_per_second, horizon)
+        state.forecast.observe(known, observation.offered_tokens_per_second, horizon)
         state.steering.observe(observation.answered, observation.late, limits.promise)
     for pool in observation.pools:
         short = pool.spot and pool.desired > pool.owned

@@ -1,6 +1,7 @@
 """What the planner remembers from one minute to the next, and how it is written down: JSON, with a version."""
 
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 from infra.planner.brakes import Breaker
@@ -16,8 +17,8 @@ STATE_VERSION = 1
 
 @dataclass
 class State:
-    """`minute` is that of the last plan (Unix time by 60); `short_minutes` how long each pool got less than it
-    asked for.
+    """`minute` is that of the last plan (Unix time by 60), `figures_minute` that of the newest figures of requests that
+    were learned; `short_minutes` how long each pool got less than it asked for.
     """
 
     minute: int = 0
@@ -29,12 +30,14 @@ class State:
     breaker: Breaker = field(default_factory=Breaker)
     short_minutes: dict[str, int] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)  # desired capacities of the last plan
+    figures_minute: int = -1
 
     def copy(self) -> "State":
         """Plans never change the state that they were given."""
         return State(
             self.minute, self.forecast.copy(), self.losses.copy(), self.steering.copy(), self.warm_ups,
             self.hold.copy(), self.breaker.copy(), dict(self.short_minutes), dict(self.last),
+            self.figures_minute,
         )  # fmt: skip
 
 
@@ -43,6 +46,7 @@ def as_json(state: State) -> dict[str, Any]:
     return {
         "version": STATE_VERSION,
         "minute": state.minute,
+        "figures_minute": state.figures_minute,
         "forecast": {
             **{
                 name: _short(getattr(forecast, name))
@@ -61,7 +65,8 @@ def as_json(state: State) -> dict[str, Any]:
             "disturbed": losses.disturbed,
         },
         "steering": vars(state.steering),
-        "warm_ups": [[round(seconds, 1), became_ready] for seconds, became_ready in state.warm_ups.samples],
+        "warm_ups": [[round(seconds, 1), became_ready] for seconds, became_ready, _ in state.warm_ups.samples],
+        "warmed_up": [combination for _, _, combination in state.warm_ups.samples],  # apart: older planners read pairs
         "hold": state.hold.wanted,
         "breaker": state.breaker.failures,
         "short_minutes": state.short_minutes,
@@ -96,11 +101,17 @@ def from_json(document: dict[str, Any]) -> State:
             losses["disturbed"],
         ),
         steering=Steering(**document["steering"]),
-        warm_ups=WarmUpTimes([(seconds, became_ready) for seconds, became_ready in document["warm_ups"]]),
+        warm_ups=WarmUpTimes(
+            (seconds, became_ready, what)
+            for (seconds, became_ready), what in zip(
+                document["warm_ups"], document.get("warmed_up") or repeat(""), strict=False
+            )
+        ),
         hold=Hold({name: [(minute, count) for minute, count in values] for name, values in document["hold"].items()}),
         breaker=Breaker(document["breaker"]),
         short_minutes=document["short_minutes"],
         last=document["last"],
+        figures_minute=document.get("figures_minute", document["minute"] - 1),  # a state of before it was told
     )
 
 

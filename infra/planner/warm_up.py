@@ -17,20 +17,34 @@ PRIOR_COUNTS_UNTIL = 14  # measured launches
 MOST_REMEMBERED = 200
 
 
+Sample = tuple[float, bool, str]  # seconds, became ready, combination: WarmUp's
+
+
 class WarmUpTimes:
-    """The newest launches and their survival curve. `samples` are (seconds, became ready)."""
+    """The newest launches and their survival curve.
 
-    def __init__(self, samples: Sequence[tuple[float, bool]] = ()) -> None:
-        self.samples = list(samples)
-        self._times, self._still_warming = _survival(self._with_prior())
+    What launches now (`present`: combinations of template and model version) speaks alone once enough of it was
+    measured, so that another version's times do not outvote its own; until then all do, and at first a prior.
+    """
 
-    def learned(self, ended: Iterable[WarmUp]) -> "WarmUpTimes":
-        new = [(one.seconds, one.became_ready) for one in ended]
-        return WarmUpTimes([*self.samples, *new][-MOST_REMEMBERED:]) if new else self
+    def __init__(self, samples: Iterable[Sample] = (), present: frozenset[str] = frozenset()) -> None:
+        self.samples, self.present = list(samples), present
+        self._times, self._still_warming = _survival(self._counting())
 
-    def _with_prior(self) -> list[tuple[float, bool]]:
-        measured = sum(1 for _, became_ready in self.samples if became_ready)
-        return self.samples if measured >= PRIOR_COUNTS_UNTIL else [*((s, True) for s in PRIOR_SECONDS), *self.samples]
+    def learned(self, ended: Iterable[WarmUp], present: Iterable[str] = ("",)) -> "WarmUpTimes":
+        new = [(one.seconds, one.became_ready, one.combination) for one in ended]
+        now = frozenset(present)
+        if not new and now == self.present:
+            return self
+        return WarmUpTimes([*self.samples, *new][-MOST_REMEMBERED:], now)
+
+    def _counting(self) -> list[tuple[float, bool]]:
+        every = [(seconds, became_ready) for seconds, became_ready, _ in self.samples]
+        own = [(seconds, became_ready) for seconds, became_ready, what in self.samples if what in self.present]
+        for some in (own, every):
+            if sum(1 for _, became_ready in some if became_ready) >= PRIOR_COUNTS_UNTIL:
+                return some
+        return [*((seconds, True) for seconds in PRIOR_SECONDS), *every]
 
     def still_warming(self, age_seconds: float) -> float:
         """The share of launches that take longer than `age_seconds`."""

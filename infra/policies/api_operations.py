@@ -54,6 +54,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "aws:ssm/parameter:Parameter": Operation("ssm", "PutParameter"),
     "aws:sns/topicSubscription:TopicSubscription": Operation("sns", "Subscribe"),
     "aws:lambda/function:Function": Operation("lambda", "CreateFunction"),
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": Operation(
+        "lambda", "PutFunctionEventInvokeConfig"
+    ),
     "aws:secretsmanager/secret:Secret": Operation("secretsmanager", "CreateSecret"),
     "aws:s3/bucketVersioning:BucketVersioning": Operation("s3", "PutBucketVersioning"),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Operation(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
@@ -175,8 +176,16 @@ def test_the_planner_is_told_of_every_fleet_and_may_size_their_groups_alone(aws:
     (rule,) = [each for each in aws.client("events").list_rules()["Rules"] if each.get("ScheduleExpression")]
     targets = aws.client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"]
     assert (rule["ScheduleExpression"], targets[0]["Arn"]) == ("rate(1 minute)", function["FunctionArn"])
+    assert_nobody_repeats_a_minute(aws, function["FunctionName"], targets[0])
     declared = [Resource(each.token, each.name, plain(each.inputs), each.refers_to) for each in built.declared]
     assert findings(every_rule(), declared) == []
+
+
+def assert_nobody_repeats_a_minute(aws: LocalAws, function: str, target: Any) -> None:
+    """Neither EventBridge, which delivers, nor Lambda, which keeps what was delivered and by itself tries it thrice."""
+    kept = aws.client("lambda").get_function_event_invoke_config(FunctionName=function)
+    for each in (target["RetryPolicy"], kept):
+        assert (each["MaximumRetryAttempts"], each["MaximumEventAgeInSeconds"]) == (0, 60)
 
 
 def test_a_planner_that_dies_leaves_a_net_that_scales_out(aws: LocalAws, bundle: Path) -> None:

@@ -81,5 +81,6 @@ ALL: tuple[type[Handler], ...] = (
     budgets.Budget,
     lambda_function.Function,
     lambda_function.Permission,
+    lambda_function.FunctionEventInvokeConfig,
     ssm.Parameter,
 )

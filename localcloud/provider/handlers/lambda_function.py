@@ -1,11 +1,11 @@
-"""Lambda functions whose code lies in S3, and who may invoke them."""
+"""Lambda functions whose code lies in S3, who may invoke them, and what becomes of invocations that fail."""
 
 import json
 from typing import Any
 
 from localcloud.provider.errors import GoneError
 from localcloud.provider.handlers.ec2_tags import TAG_INPUTS, TAG_OUTPUTS, tag_outputs
-from localcloud.provider.resource import AutoName, Aws, Handler, camel, names, pascal
+from localcloud.provider.resource import AutoName, Aws, Handler, camel, chosen, names, pascal
 from localcloud.provider.values import Properties
 
 _SETTINGS = ("description", "role", "runtime", "handler", "timeout", "memorySize", "kmsKeyArn", "loggingConfig")
@@ -117,3 +117,29 @@ class Permission(Handler):
 
     def delete(self, aws: Aws, id_: str, known: Properties) -> None:
         aws.client("lambda").remove_permission(FunctionName=known["function"], StatementId=id_)
+
+
+class FunctionEventInvokeConfig(Handler):
+    """Of a function's newest version alone, as the program asks for it."""
+
+    token = "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"
+    inputs = names("functionName maximumEventAgeInSeconds maximumRetryAttempts")
+    outputs = inputs | names("region")
+    replaced_by = names("functionName")
+
+    def create(self, aws: Aws, inputs: Properties) -> str:
+        settings = chosen(inputs, ("maximumEventAgeInSeconds", "maximumRetryAttempts"))
+        aws.client("lambda").put_function_event_invoke_config(FunctionName=inputs["functionName"], **settings)
+        return str(inputs["functionName"])
+
+    def read(self, aws: Aws, id_: str, known: Properties) -> Properties:
+        found = aws.client("lambda").get_function_event_invoke_config(FunctionName=id_)
+        settings = {key: found[key] for key in ("MaximumEventAgeInSeconds", "MaximumRetryAttempts") if key in found}
+        return {"functionName": id_, "region": aws.region, **camel(settings)}
+
+    def update(self, aws: Aws, id_: str, inputs: Properties, known: Properties) -> None:
+        self.delete(aws, id_, known)  # moto would go on telling of the first one that was put
+        self.create(aws, inputs)
+
+    def delete(self, aws: Aws, id_: str, known: Properties) -> None:
+        aws.client("lambda").delete_function_event_invoke_config(FunctionName=id_)

@@ -1,4 +1,4 @@
-"""Cases of Lambda functions and of who may invoke them."""
+"""Cases of Lambda functions, of who may invoke them and of what becomes of invocations that fail."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 
 from localcloud.provider.values import Properties
-from tests.aws.provider.case import Case
+from tests.aws.provider.case import Case, fixed
 from tests.aws.provider.world import World
 
 RULE = "arn:aws:events:us-east-1:123456789012:rule/minute"
@@ -59,7 +59,8 @@ def other_function(world: World, inputs: Properties) -> Properties:
     }
 
 
-def permission(world: World) -> Properties:
+def made(world: World) -> str:
+    """A function that is there, by its name."""
     name, given = world.name("function"), code(world)
     world.client("lambda").create_function(
         FunctionName=name,
@@ -68,9 +69,17 @@ def permission(world: World) -> Properties:
         Handler="main.handle",
         Code={"S3Bucket": given["s3Bucket"], "S3Key": given["s3Key"]},
     )
+    return name
+
+
+def retries(world: World) -> Properties:
+    return {"functionName": made(world), "maximumRetryAttempts": 0, "maximumEventAgeInSeconds": 60}
+
+
+def permission(world: World) -> Properties:
     return {
         "action": "lambda:InvokeFunction",
-        "function": name,
+        "function": made(world),
         "principal": "events.amazonaws.com",
         "sourceArn": RULE,
     }
@@ -79,4 +88,7 @@ def permission(world: World) -> Properties:
 CASES = {
     "aws:lambda/function:Function": Case(function, other_function, {"name": "other"}),
     "aws:lambda/permission:Permission": Case(permission, replaces={"principal": "s3.amazonaws.com"}),
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": Case(
+        retries, fixed(maximumRetryAttempts=2, maximumEventAgeInSeconds=3600), {"functionName": "other"}
+    ),
 }

@@ -11,7 +11,7 @@ ENOUGH = PRIOR_COUNTS_UNTIL
 
 
 def times(seconds: float) -> WarmUpTimes:
-    return WarmUpTimes([(seconds, True)] * ENOUGH)
+    return WarmUpTimes([(seconds, True, "")] * ENOUGH)
 
 
 @pytest.mark.parametrize(("warm_up", "wanted"), [(20.0, LEAST_SECONDS), (200.0, 420), (209.0, 420), (1200.0, MOST)])

@@ -25,6 +25,15 @@ def test_the_prior_speaks_until_there_are_enough_launches() -> None:
     assert enough.quantile(0.99) == 30.0
 
 
+def test_launches_of_another_version_speak_until_enough_of_the_present_one_were_measured() -> None:
+    before = WarmUpTimes().learned([WarmUp(300.0, True, combination="v1")] * 150, {"v1"})
+    few = before.learned([WarmUp(900.0, True, combination="v2")] * (PRIOR_COUNTS_UNTIL - 1), {"v2"})
+    enough = few.learned([WarmUp(900.0, True, combination="v2")], {"v2"})
+    assert (few.quantile(0.5), enough.quantile(0.5)) == (300.0, 900.0)
+    assert enough.learned([], {"v1"}).quantile(0.5) == 300.0  # the rollout is set back
+    assert enough.learned([], {"v1", "v2"}).quantile(0.5) == 300.0  # groups that launch either
+
+
 def test_a_warming_replica_is_ready_the_more_likely_the_older_it_is() -> None:
     times = WarmUpTimes().learned([WarmUp(float(seconds), True) for seconds in range(200, 400, 5)])
     chances = [times.ready_chance(age, 60.0) for age in (0.0, 150.0, 250.0, 350.0)]

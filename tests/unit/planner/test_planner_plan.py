@@ -1,12 +1,14 @@
 """What a plan does in the situations that a fleet gets into: each test names the rule that it proves."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from infra.planner.model import Limits, WarmUp
 from infra.planner.plan import plan
-from tests.unit.planner.observations import LIMITS, ON_DEMAND_USD, SPOT_USD, obeyed, pools, seen, settled
+from infra.planner.state import as_json, from_json
+from tests.unit.planner.observations import LIMITS, ON_DEMAND_USD, SPOT_USD, START, obeyed, pools, seen, settled
 
 MINUTES = 90
 
@@ -111,6 +113,21 @@ def test_nothing_is_given_up_while_metrics_are_missing() -> None:
         assert all(last.desired()[pool.name] >= pool.owned for pool in fleet)
 
 
+def test_figures_that_come_again_while_newer_ones_are_late_are_planned_with_and_learned_once() -> None:
+    state, fleet, _ = settled(10.0)
+    begin = int(START // 60) + MINUTES
+    for late_by in (1, 2, 3):  # the same minute, in three plans
+        minute = MINUTES + late_by - 1
+        last = plan(seen(minute, 30.0, fleet, late=50.0, figures_minute=begin - 1), state, LIMITS)
+        state, fleet = last.state, obeyed(fleet, last.desired())
+    assert 45 < state.steering.late <= 50
+    assert total(last.desired()) > 25  # planned for what was asked last
+    learned = plan(seen(MINUTES, 30.0, settled(10.0)[1], late=50.0), settled(10.0)[0], LIMITS).state
+    assert as_json(state)["forecast"] == as_json(learned)["forecast"]
+    newer = plan(seen(MINUTES + 3, 30.0, fleet, late=50.0, figures_minute=begin), state, LIMITS).state
+    assert newer.steering.late > 95
+
+
 def test_a_minute_that_was_planned_already_gets_the_same_targets() -> None:
     state, fleet, last = settled(10.0)
     again = plan(seen(MINUTES - 1, 1000.0, fleet), state, LIMITS)
@@ -126,6 +143,19 @@ def test_three_launches_that_never_became_ready_stop_further_ones() -> None:
     assert all(last.desired()[p.name] <= p.owned for p in broken if p.spot)
     assert last.desired()["on-demand"] > 0  # what is whole takes over
     assert len([text for text in last.refusals if "never became ready" in text]) == 2
+
+
+def test_the_horizon_is_the_warm_up_of_what_the_groups_launch_now_also_after_the_state_was_written() -> None:
+    state, fleet, _ = settled(4.0)
+    for minute, version in enumerate(("v1", "v2"), MINUTES):
+        took = tuple(WarmUp({"v1": 300.0, "v2": 900.0}[version], True, combination=version) for _ in range(20))
+        fleet = tuple(replace(pool, combination=version) for pool in fleet)
+        last = plan(seen(minute, 4.0, fleet, warm_ups=took), state, LIMITS)
+        state = from_json(json.loads(json.dumps(as_json(last.state))))
+    assert last.expected.horizon_seconds == 900.0
+    assert plan(seen(MINUTES + 2, 4.0, fleet), state, LIMITS).expected.horizon_seconds == 900.0
+    back = tuple(replace(pool, combination="v1") for pool in fleet)
+    assert plan(seen(MINUTES + 2, 4.0, back), state, LIMITS).expected.horizon_seconds == 300.0
 
 
 def test_launches_that_a_reclaim_cut_short_are_no_failures() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.planner.model import Limits, Observation, Pool
+from infra.planner.model import Limits, Observation, Pool, WarmUp
 from infra.planner.plan import plan
 from infra.planner.state import State, as_json, from_json
 from tests.unit.planner.observations import START, obeyed
@@ -101,6 +101,23 @@ def test_a_state_that_was_written_and_read_plans_the_same(
 ) -> None:
     state, fleet, limits = history
     read = from_json(json.loads(json.dumps(as_json(state))))
+    observation = Observation(after(state), fleet, 1.0, demand)
+    assert plan(observation, read, limits).desired() == plan(observation, state, limits).desired()
+
+
+@settings(deadline=None, max_examples=60)
+@given(histories(), DEMANDS)
+def test_a_state_that_the_last_planner_wrote_loads_and_plans_the_same(
+    history: tuple[State, tuple[Pool, ...], Limits], demand: float
+) -> None:
+    """It does not say which minute's figures were learned last: those before its plan were; nor what warmed up."""
+    state, fleet, limits = history
+    state.warm_ups = state.warm_ups.learned([WarmUp(200.0, True)] * 20)
+    document = json.loads(json.dumps(as_json(state)))
+    del document["figures_minute"], document["warmed_up"]
+    read = from_json(document)
+    assert read.figures_minute == state.minute - 1 == state.figures_minute
+    assert read.warm_ups.samples == [(200.0, True, "")] * 20
     observation = Observation(after(state), fleet, 1.0, demand)
     assert plan(observation, read, limits).desired() == plan(observation, state, limits).desired()
 
