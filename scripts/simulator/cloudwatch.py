@@ -5,7 +5,6 @@ which nobody published: that is a gap, not a zero.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from scripts.simulator.traces import TraceError
 
 STATISTICS = ("Sum", "Average", "SampleCount", "Maximum", "Minimum")
+MOST_VALUE = 1e300  # neither infinite, nor an integer that no float can hold
 ONE_METRIC = "export one metric to a file; several files add up"
 
 Points = list[tuple[float, float]]  # time, value
@@ -35,7 +35,7 @@ def read_export(path: Path, text: str, moment: Callable[[str], float | None]) ->
     points = []
     for number, (when, value) in enumerate(pairs, 1):
         at = moment(str(when))
-        if at is None or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        if at is None or not isinstance(value, int | float) or not 0 <= value <= MOST_VALUE:
             problem = f"point {number} is {when!s:.40}, {value!s:.40}"
             raise TraceError(path, problem, "export a metric of 0 or more with its timestamps")
         points.append((at, float(value)))

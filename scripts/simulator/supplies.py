@@ -63,7 +63,7 @@ def _probes(path: Path, text: str) -> Series:
     try:
         document = json.loads(text)
         step, data = float(document["metadata"]["gap_seconds"]), np.array(document["data"], dtype=np.float64)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise TraceError(path, f"no metadata.gap_seconds and data ({type(error).__name__})", REMEDY) from error
     if data.ndim != 1 or len(data) < 2 or not 0 < step < float("inf"):
         raise TraceError(path, f"{data.size} probes every {step:g} s", "give at least two probes and a step above 0")

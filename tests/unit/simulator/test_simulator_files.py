@@ -115,6 +115,10 @@ def test_a_hole_in_the_rows_is_bridged_and_named(tmp_path: Path) -> None:
         ('{"MetricDataResults": [{"Timestamps": ["soon", "later"], "Values": [1, 2]}]}', "point 1 is soon, 1"),
         ('{"MetricDataResults": [{"Timestamps": ["2026-01-01T00:00:00Z"], "Values": [-1]}]}', "point 1 is 2026-01-01"),
         ('{"MetricDataResults": [{"Timestamps": ["2026-01-01T00:00:00Z"], "Values": [NaN]}]}', "point 1 is 2026-01-01"),
+        (
+            '{"MetricDataResults": [{"Timestamps": ["2026-01-01T00:00:00Z"], "Values": [1%s]}]}' % ("0" * 400),
+            "point 1 is 2026-01-01",
+        ),
         ('{"MetricDataResults": [[1]]}', "it has 0 results; export one metric"),
         ('{"MetricDataResults": [{"Timestamps": 1}]}', "no lists of Timestamps and Values; export it again"),
         ("0,1\n60,1e300\n120,1\n", "a rate of 1e+300 is none; correct it"),
@@ -181,6 +185,7 @@ def test_a_parametric_zone_is_up_and_down_and_the_same_for_a_seed() -> None:
         ('{"data": [1, 2]}', "no metadata.gap_seconds and data"),
         ('{"metadata": {"gap_seconds": 300}, "data": [1, -2]}', "probe 1 is -2"),
         ('{"metadata": {"gap_seconds": 300}, "data": [1, Infinity]}', "probe 1 is inf"),
+        ('{"metadata": {"gap_seconds": 300}, "data": [1, 1%s]}' % ("0" * 400), "no metadata.gap_seconds and data"),
         ('{"metadata": {"gap_seconds": NaN}, "data": [1, 2]}', "2 probes every nan s"),
         ("5,add,a\n1,add,b\n", "line 2: 0.001 s is before 0.005 s"),
         ("x,y\n", "line 1: unknown row 'x,y'"),
