@@ -1,5 +1,6 @@
 """`warmfleet simulate`: replay load and spot traces against scaling policies, before one of them is deployed."""
 
+import os
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -59,9 +60,11 @@ def simulate(
 
     scene = _scene(load, spot, prices, mean_replicas, warm_up_seconds, slo_wait_seconds, slo, seed)
     names = _names(policy)
+    if plot:
+        _make_folder(plot)
     steps = Steps(sys.stderr)
-    for gap in scene.load.gaps:
-        terminal.err().print(f"gap: {gap}", soft_wrap=True)
+    for line in report.remarks(scene):
+        terminal.err().print(line, soft_wrap=True)
     replicas = static_fleet_replicas(scene)
     runs, scores, bound = _played(scene, names, replicas, level, steps)
     if plot:
@@ -140,6 +143,19 @@ def _names(policy: list[str] | None) -> list[str]:
     if unknown:
         raise CommandError(f"--policy {', '.join(unknown)} is unknown; known are all, {', '.join(known)}", USAGE)
     return known if not policy or "all" in policy else policy
+
+
+def _make_folder(plot: Path) -> None:
+    """Before a run that takes minutes, not after it."""
+    from scripts.exit_codes import USAGE, CommandError
+
+    try:
+        plot.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"--plot {plot} is no folder and cannot be made one ({error.strerror}); name another"
+        raise CommandError(problem, USAGE) from error
+    if not os.access(plot, os.W_OK | os.X_OK):
+        raise CommandError(f"--plot {plot} cannot be written to; name another folder", USAGE)
 
 
 def _played(

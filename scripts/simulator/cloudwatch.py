@@ -12,6 +12,7 @@ from typing import Any
 from scripts.simulator.traces import TraceError
 
 STATISTICS = ("Sum", "Average", "SampleCount", "Maximum", "Minimum")
+MOST_VALUE = 1e300  # neither infinite, nor an integer that no float can hold
 ONE_METRIC = "export one metric to a file; several files add up"
 
 Points = list[tuple[float, float]]  # time, value
@@ -34,7 +35,7 @@ def read_export(path: Path, text: str, moment: Callable[[str], float | None]) ->
     points = []
     for number, (when, value) in enumerate(pairs, 1):
         at = moment(str(when))
-        if at is None or not isinstance(value, int | float) or value < 0:
+        if at is None or not isinstance(value, int | float) or not 0 <= value <= MOST_VALUE:
             problem = f"point {number} is {when!s:.40}, {value!s:.40}"
             raise TraceError(path, problem, "export a metric of 0 or more with its timestamps")
         points.append((at, float(value)))
@@ -43,14 +44,16 @@ def read_export(path: Path, text: str, moment: Callable[[str], float | None]) ->
 
 def _of_data(path: Path, document: Mapping[str, Any]) -> list[tuple[Any, Any]]:
     results = document["MetricDataResults"]
-    if not isinstance(results, list) or len(results) != 1:
-        count = len(results) if isinstance(results, list) else 0
-        raise TraceError(path, f"it has {count} results", ONE_METRIC)
-    result = results[0]
+    found = [one for one in results if isinstance(one, dict)] if isinstance(results, list) else []
+    if len(found) != 1:
+        raise TraceError(path, f"it has {len(found)} results", ONE_METRIC)
+    result = found[0]
     status = result.get("StatusCode", "Complete")
     if status != "Complete" or document.get("NextToken"):
         raise TraceError(path, f"its data is {status}, more pages follow", "export it without --no-paginate")
-    times, values = result.get("Timestamps", []), result.get("Values", [])
+    times, values = result.get("Timestamps"), result.get("Values")
+    if not isinstance(times, list) or not isinstance(values, list):
+        raise TraceError(path, "its result has no lists of Timestamps and Values", "export it again")
     if len(times) != len(values):
         raise TraceError(path, f"{len(times)} timestamps for {len(values)} values", "export it again")
     return list(zip(times, values, strict=True))

@@ -1,32 +1,47 @@
 """The outcome of `warmfleet simulate` as a table and as JSON."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from rich.table import Table
 
 from scripts import terminal
 from scripts.simulator.scene import STEP_SECONDS, TOKENS_PER_REPLICA_SECOND, Scene
-from scripts.simulator.score import Score
+from scripts.simulator.score import Score, static_usd
 from scripts.simulator.world import FLUID
 
 CLAIRVOYANT = "clairvoyant"
+SHOWN_GAPS = 20  # of a load on a terminal; --json has all
+
+
+def remarks(scene: Scene) -> list[str]:
+    """How the files were understood and what was missing in them, a line each."""
+    lines = [f"note: {note}" for note in _notes(scene)]
+    gaps = scene.load.gaps
+    lines += [f"gap: {gap}" for gap in gaps[:SHOWN_GAPS]]
+    return lines + ([f"gap: and {len(gaps) - SHOWN_GAPS} more, which --json has"] if len(gaps) > SHOWN_GAPS else [])
+
+
+def _notes(scene: Scene) -> list[str]:
+    zones = [supply.capacity for supply in scene.supplies]
+    return [note for one in (scene.load, *zones) for note in one.notes]
 
 
 def document(
     scene: Scene, scores: list[Score], static_replicas: int, bound: float | None, level: str = FLUID
 ) -> dict[str, Any]:
     """What `--json` prints. `cost` is relative to the static fleet; the bound keeps the promise exactly, by
-    construction.
+    construction, and has null where a bound has no figure.
     """
     policies: list[dict[str, Any]] = [asdict(score) for score in scores]
     if bound is not None:
-        policies.append({"policy": CLAIRVOYANT, "slo": scene.promise.share, "cost": bound})
+        policies.append(_bound_row(scene, bound, bound * static_usd(scene, static_replicas)))
     return {
         "level": level,
         "load": scene.load.name,
         "spot": [supply.capacity.name for supply in scene.supplies],
         "gaps": list(scene.load.gaps),
+        "notes": _notes(scene),
         "mean_replicas": scene.mean_replicas,
         "warm_up_seconds": scene.warm_up_seconds,
         "slo_wait_seconds": scene.promise.wait_seconds,
@@ -37,6 +52,12 @@ def document(
         "tokens_per_replica_second": TOKENS_PER_REPLICA_SECOND,
         "policies": policies,
     }
+
+
+def _bound_row(scene: Scene, cost: float, usd: float) -> dict[str, Any]:
+    """The keys of a score, in their order."""
+    told = {"policy": CLAIRVOYANT, "slo": scene.promise.share, "cost": cost, "usd": usd}
+    return {one.name: told.get(one.name) for one in fields(Score)}
 
 
 def table(scene: Scene, scores: list[Score], bound: float | None, level: str = FLUID) -> Table:

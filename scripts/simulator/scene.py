@@ -9,11 +9,12 @@ import numpy as np
 from infra.planner.model import Limits, Promise
 from scripts.simulator.groups import Group
 from scripts.simulator.supplies import Supply
-from scripts.simulator.traces import Floats, Series
+from scripts.simulator.traces import WHOLE_WITHIN, Floats, Series
 
 STEP_SECONDS = 10.0
 DROP_AFTER_SECONDS = 120.0
 SKIPPED_DAYS = 2.0  # at the start: every policy learns something first
+LEAST_LENGTH = 2.5  # times what is skipped: 5 days
 REQUESTS_PER_REPLICA_SECOND = 5.0  # graininess: offered work of a step varies as a Poisson count of so many requests
 TOKENS_PER_REPLICA_SECOND = 1000.0  # for dollars per million tokens and for the length of answers; stated with both
 
@@ -37,25 +38,29 @@ class Scene:
     def steps(self) -> int:
         """The run ends with the shorter of load and supplies; nothing is repeated."""
         seconds = min([self.load.seconds, *(supply.capacity.seconds for supply in self.supplies)])
-        return int(seconds // STEP_SECONDS)
+        return int(seconds / STEP_SECONDS + WHOLE_WITHIN)
 
     @property
     def first_scored(self) -> int:
-        """Short traces, below three times what is skipped, start warm and are scored whole."""
+        """What is replayed for less than five days, or 2.5 times what is skipped, starts warm and is scored whole."""
         skipped = int(self.skipped_days * 86_400 / STEP_SECONDS)
-        return skipped if self.steps >= 3 * skipped or skipped == 0 else 0
+        return skipped if self.steps >= LEAST_LENGTH * skipped else 0
+
+    def rate(self) -> Floats:
+        """The load of each step, in its own unit."""
+        return self.load.averaged(STEP_SECONDS, self.steps)
 
     def offered(self) -> Floats:
         """Replica-seconds of work that arrive in each step."""
-        rate = self.load.at_steps(STEP_SECONDS, self.steps)
-        rate = rate * (self.mean_replicas / max(float(rate[self.first_scored :].mean()), 1e-12))
+        rate = self.rate()
+        rate = rate * (self.mean_replicas / (float(rate[self.first_scored :].mean()) or 1.0))
         requests = np.random.default_rng([self.seed, 1]).poisson(rate * STEP_SECONDS * REQUESTS_PER_REPLICA_SECOND)
         return np.asarray(requests / REQUESTS_PER_REPLICA_SECOND, dtype=np.float64)
 
     def groups(self) -> list[Group]:
         prices = self.spot_usd_per_hour or (0.41 * self.on_demand_usd_per_hour,) * len(self.supplies)
         zones = [
-            (supply.capacity.name, prices[i], supply.capacity.at_steps(STEP_SECONDS, self.steps).astype(int).tolist())
+            (supply.capacity.name, prices[i], supply.capacity.least(STEP_SECONDS, self.steps).astype(int).tolist())
             for i, supply in enumerate(self.supplies)
         ]
         rng = random.Random(self.seed * 7919 + 1)

@@ -1,14 +1,16 @@
 """What `warmfleet simulate` reads, and the one sentence that it says of a file that it cannot."""
 
+import gzip
 import json
 import lzma
+import re
 from pathlib import Path
 
 import pytest
 
 from infra.planner.model import Promise
 from scripts.simulator.loads import read_load
-from scripts.simulator.scene_files import Given, read_prices, read_scene
+from scripts.simulator.scene_files import Given, Prices, read_prices, read_scene
 from scripts.simulator.supplies import read_supply
 from scripts.simulator.traces import TraceError
 
@@ -99,7 +101,7 @@ def test_a_hole_in_the_rows_is_bridged_and_named(tmp_path: Path) -> None:
         ("", "the file is empty"),
         ("0,1\n", "1 row of rates"),
         ("0,1\n60,-2\n", "line 2: the rate -2 is negative"),
-        ("0,1\n60,2\n30,2\n", "line 3: 30 s is not after 60 s; sort the rows by time"),
+        ("0,1\n60,2\n30,2\n", "line 3: 30 s is before 60 s; sort the rows by time"),
         ("0,1\n60,x\n120,1\n", "line 2: no two numbers in '60,x'"),
         ("who knows\nwhat this is\n", "its rows have no known form"),
         ('{"timestamp": 5}\n', "line 1: no timestamp and output_length"),
@@ -112,6 +114,15 @@ def test_a_hole_in_the_rows_is_bridged_and_named(tmp_path: Path) -> None:
         ('{"MetricDataResults": [{"Timestamps": ["2026-01-01T00:00:00Z"], "Values": [1, 2]}]}', "1 timestamps for 2"),
         ('{"MetricDataResults": [{"Timestamps": ["soon", "later"], "Values": [1, 2]}]}', "point 1 is soon, 1"),
         ('{"MetricDataResults": [{"Timestamps": ["2026-01-01T00:00:00Z"], "Values": [-1]}]}', "point 1 is 2026-01-01"),
+        ('{"MetricDataResults": [{"Timestamps": ["2026-01-01T00:00:00Z"], "Values": [NaN]}]}', "point 1 is 2026-01-01"),
+        (
+            '{"MetricDataResults": [{"Timestamps": ["2026-01-01T00:00:00Z"], "Values": [1%s]}]}' % ("0" * 400),
+            "point 1 is 2026-01-01",
+        ),
+        ('{"MetricDataResults": [[1]]}', "it has 0 results; export one metric"),
+        ('{"MetricDataResults": [{"Timestamps": 1}]}', "no lists of Timestamps and Values; export it again"),
+        ("0,1\n60,1e300\n120,1\n", "a rate of 1e+300 is none; correct it"),
+        ('\n{"timestamp": 0, "output_length": 1}\n\n{"timestamp": 1}\n', "line 4: no timestamp and output_length"),
         ('{"Label": "x", "Datapoints": []}', "0 point of a metric"),
         ('{"Datapoints": [{"Timestamp": "2026-01-01T00:00:00Z", "Sum": 1, "Average": 1}]}', "Sum, Average; export one"),
     ],
@@ -137,6 +148,30 @@ def test_node_events_are_added_up(tmp_path: Path) -> None:
     assert list(read_supply(str(path), 10, 1e6, 0).capacity.values) == [10, 5]
 
 
+@pytest.mark.parametrize(
+    "text", ["0,add,a\n0,add,b\n70000,remove,a\n", "# p3\r\n0, ADD, a,\r\n\r\n0, add, b\r\n70000, Remove, a"]
+)
+@pytest.mark.parametrize("start", [0, 1_767_225_600_000])
+def test_a_log_since_1970_begins_with_its_first_row(tmp_path: Path, text: str, start: int) -> None:
+    moved = re.sub(r"^\d+", lambda found: str(int(found[0]) + start), text, flags=re.MULTILINE)
+    assert list(read_supply(str(written(tmp_path, "p3.csv", moved)), 10, 1e6, 0).capacity.values) == [10, 5]
+
+
+@pytest.mark.parametrize("pack", [lambda data: data, lzma.compress, gzip.compress])
+def test_supplies_and_prices_may_be_compressed_and_have_a_byte_order_mark(tmp_path: Path, pack: object) -> None:
+    zone, prices = tmp_path / "us-west-2a.json", tmp_path / "prices.csv"
+    probes = json.dumps({"metadata": {"gap_seconds": 300}, "data": [2, 0, 1]})
+    zone.write_bytes(pack(b"\xef\xbb\xbf" + probes.encode()))  # type: ignore[operator]
+    prices.write_bytes(pack(b"\xef\xbb\xbfON_DEMAND, Spot,\r\n\r\n2, 0.8\r\n"))  # type: ignore[operator]
+    assert list(read_supply(str(zone), 16, 1e6, 0).capacity.values) == [16, 0, 8]
+    assert read_prices(prices, 3) == Prices(2.0, (0.8,))
+
+
+def test_a_zone_that_never_has_capacity_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "z.csv", "0,remove,a\n90000,add,a\n")
+    assert read_supply(str(path), 16, 1e6, 0).capacity.notes == ("z.csv: it has no capacity at any time",)
+
+
 def test_a_parametric_zone_is_up_and_down_and_the_same_for_a_seed() -> None:
     one, other = (read_supply("model:5,1,16", 16, 10 * 86_400, seed).capacity.values for seed in (3, 3))
     assert set(one) == {0.0, 16.0}
@@ -150,9 +185,14 @@ def test_a_parametric_zone_is_up_and_down_and_the_same_for_a_seed() -> None:
         ('{"data": [1, 2]}', "no metadata.gap_seconds and data"),
         ('{"metadata": {"gap_seconds": 300}, "data": [1, -2]}', "probe 1 is -2"),
         ('{"metadata": {"gap_seconds": 300}, "data": [1, Infinity]}', "probe 1 is inf"),
+        ('{"metadata": {"gap_seconds": 300}, "data": [1, 1%s]}' % ("0" * 400), "no metadata.gap_seconds and data"),
         ('{"metadata": {"gap_seconds": NaN}, "data": [1, 2]}', "2 probes every nan s"),
         ("5,add,a\n1,add,b\n", "line 2: 0.001 s is before 0.005 s"),
         ("x,y\n", "line 1: unknown row 'x,y'"),
+        ("\n# p3\n0,add,a\n\n5,lose,a\n", "line 5: unknown row '5,lose,a'"),
+        ("0;add;a\n", "line 1: its columns are separated by semicolons"),
+        ("1767225600,add,a\n", "line 1: 1767225600 is no time in milliseconds, from a start or since 1970"),
+        ("0,add,a\n999999999999999,add,b\n", "its rows span 1e+12 s; check its times"),
     ],
 )
 def test_a_supply_that_cannot_be_replayed_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -167,6 +207,22 @@ def test_prices_are_one_row_or_one_for_each_zone(tmp_path: Path) -> None:
     assert read_prices(path, 2).spot == (0.8, 0.9)
     with pytest.raises(TraceError, match="2 rows of prices for 3 spot traces"):
         read_prices(path, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("on_demand,spot\n2,0.8\n\n2.1,0.9\n", "line 4: on_demand is 2.1, and 2 in line 2; give one value"),
+        ("\non_demand,spot\n\n2,0.8\n2,x\n", "line 5: no numbers under on_demand and spot"),
+        ("on_demand,spot\n2,0.8\n2,-1\n", "line 3: the prices 2 and -1 are not both above 0"),
+        ("od,spot\n2,0.8\n2,1\n", "line 1: it has no columns on_demand and spot; write on_demand,spot"),
+        ("", "it has no columns on_demand and spot"),
+    ],
+)
+def test_prices_that_cannot_be_used_are_refused_by_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(TraceError) as refused:
+        read_prices(written(tmp_path, "prices.csv", text), 2)
+    assert said in str(refused.value)
 
 
 def test_several_loads_add_up_at_the_finer_step(tmp_path: Path) -> None:
