@@ -111,7 +111,8 @@ def verdicts(found: list[Found]) -> Iterator[str]:
             cells_missed.append(f"{where} ({100 * ours.slo:.2f} %)")
         better = [other for other in one.scores if other.slo >= 0.99 and other.cost <= ours.cost and other is not ours]
         dearer += [f"{where}: {other.policy} {other.cost:.3f}, ours {ours.cost:.3f}" for other in better]
-    yield f"- Runs in which `warmfleet` misses 99 %: {len(cells_missed)} of {len(found)}. {'; '.join(cells_missed)}".rstrip()
+    missed = f"{len(cells_missed)} of {len(found)}"
+    yield f"- Runs in which `warmfleet` misses 99 %: {missed}. {'; '.join(cells_missed)}".rstrip()
     yield f"- Runs in which a policy that reaches 99 % costs no more: {len(dearer)}. {'; '.join(dearer)}".rstrip()
     for family, title in (("spothedge-self-tuned", "SpotHedge with our self-tuner"), ("half-", "the best 50/50 group")):
         ratios = sorted(ratio for one in found if (ratio := _ratio(one, family)) is not None)
