@@ -114,7 +114,7 @@ class Worker:
             self._status.error = self._explanation()
             if step is Step.STOP:
                 break
-            if step is Step.CANCEL and self._work:
+            if step is Step.CANCEL and self._work and not self._work.cancelling():  # again would break off its closing
                 self._work.cancel()
             if step in (Step.WAIT, Step.CANCEL):
                 await self._pause()
