@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inference_service import json_text
+
 MOST_DEADLINE_SECONDS = 10**9
 DEADLINES = f"a number above 0 and below {MOST_DEADLINE_SECONDS}"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -35,7 +37,10 @@ def parse(message: str) -> Job:
     Raises:
         JobError: naming what is wrong with it, and nothing of a prompt.
     """
-    document = _document(message)
+    try:
+        document = json_text.read(message.encode())
+    except ValueError as error:
+        raise JobError(f"it is {error}") from error
     if not isinstance(document, dict):
         raise JobError("it is no JSON object")
     job_id, model, body = document.get("id"), document.get("model"), document.get("body")
@@ -49,19 +54,6 @@ def parse(message: str) -> Job:
     if problems:
         raise JobError("; ".join(problems))
     return Job(str(job_id), str(model), dict(body or {}), deadline)
-
-
-def _document(message: str) -> Any:
-    try:
-        document = json.loads(message)
-        json.dumps(document, ensure_ascii=False).encode()
-    except RecursionError as error:
-        raise JobError("it is nested too deeply") from error
-    except UnicodeEncodeError as error:  # JSON can say \ud800
-        raise JobError("it has half a surrogate pair, which is no character") from error
-    except ValueError as error:
-        raise JobError("it is no JSON") from error
-    return document
 
 
 def _positive(value: Any) -> bool:

@@ -25,7 +25,7 @@ QUESTION = '"messages": [{"role": "user", "content": "x"}]'
         (f'{{"id": "deep", "model": "stub", "body": {{"x": {"[" * 99_000}', "no job: it is nested too deeply"),
         (
             f'{{"id": "h", "model": "stub", "body": {{"{HALF_A_PAIR}": 1, {QUESTION}}}}}',
-            "no job: it has half a surrogate",
+            "no job: it is text with half",
         ),
         (
             f'{{"id": "l", "model": "stub", "body": {{{QUESTION}}}, "deadline_seconds": 1{"0" * 400}}}',
