@@ -1,7 +1,8 @@
 """The node's eyes: the pointer in the bucket, the instance's metadata, the engine's pulse, asked at intervals."""
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,6 +14,8 @@ from inference_service.node.hooks import LifecycleHooks
 from inference_service.node.interruption import Signals, read_signals
 from inference_service.node.metadata import InstanceMetadata, MetadataError
 from inference_service.node.replacement import Replacement
+
+PAUSE_SECONDS = 2.0  # before a watcher that failed begins again
 
 
 class Watched(Protocol):
@@ -34,6 +37,16 @@ class Watched(Protocol):
 
     @property
     def finishing(self) -> bool: ...
+
+
+async def begun_again(watcher: Callable[[], Coroutine[Any, Any, None]], pause_seconds: float = PAUSE_SECONDS) -> None:
+    """Run it until it ends by itself. One that fails unexpectedly may not leave the node blind: it begins again."""
+    while True:
+        try:
+            return await watcher()
+        except Exception:
+            structlog.get_logger().exception("a watcher has failed, and begins again")
+        await asyncio.sleep(pause_seconds)
 
 
 async def follow_pointer(node: Watched, store: ArtifactStore, model: str, seconds: float) -> None:
