@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inference_service import json_text
+
+MOST_DEADLINE_SECONDS = 10**9
+DEADLINES = f"a number above 0 and below {MOST_DEADLINE_SECONDS}"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -34,9 +38,9 @@ def parse(message: str) -> Job:
         JobError: naming what is wrong with it, and nothing of a prompt.
     """
     try:
-        document = json.loads(message)
+        document = json_text.read(message.encode())
     except ValueError as error:
-        raise JobError("it is no JSON") from error
+        raise JobError(f"it is {error}") from error
     if not isinstance(document, dict):
         raise JobError("it is no JSON object")
     job_id, model, body = document.get("id"), document.get("model"), document.get("body")
@@ -45,7 +49,7 @@ def parse(message: str) -> Job:
         *([] if isinstance(job_id, str) and ID.fullmatch(job_id) else ["id must be 1 to 100 letters, digits, . _ -"]),
         *([] if isinstance(model, str) and model else ["model must be a name"]),
         *([] if isinstance(body, dict) else ["body must be an object"]),
-        *([] if deadline is None or _positive(deadline) else ["deadline_seconds must be a number above 0"]),
+        *([] if deadline is None or _positive(deadline) else [f"deadline_seconds must be {DEADLINES}"]),
     ]
     if problems:
         raise JobError("; ".join(problems))
@@ -53,4 +57,4 @@ def parse(message: str) -> Job:
 
 
 def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MOST_DEADLINE_SECONDS

@@ -1,6 +1,5 @@
 """The chat completions endpoint of a node: admit, decode, stream; stop decoding as soon as the client has left."""
 
-import json
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from inference_service import contract
+from inference_service import contract, json_text
 from inference_service.node import answer, chat_wire, prompt_length
 from inference_service.node.admission import HandedOverError, NodeBusyError
 from inference_service.node.chat_request import ChatRequest, RequestError, parse
@@ -188,9 +187,9 @@ async def _each(
 
 async def _body(request: web.Request) -> object:
     try:
-        return json.loads(await request.read())
-    except ValueError as error:
-        raise RequestError(f"the body is not JSON: {error}") from error
+        return json_text.read(await request.read())
+    except json_text.JsonError as error:
+        raise RequestError(f"the body is {error}") from error
 
 
 def _refusal(message: str, status: int, param: str | None, code: str | None) -> web.Response:

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import secrets
+import traceback
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -26,6 +28,12 @@ HOLD_SECONDS = 60  # the queue's own visibility timeout (infra/components/work_q
 PROLONG_SECONDS = 20.0
 TRY_AGAIN_SECONDS = 5  # after a failure: another node may be luckier
 AWS_ERRORS = (ClientError, BotoCoreError)
+
+
+def unforeseen(error: Exception) -> str:
+    """Its kind and its place. Its words may hold some of the prompt."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"an unexpected {type(error).__name__} at {Path(place.filename).name}, line {place.lineno}"
 
 
 @dataclass
@@ -82,6 +90,8 @@ class JobDoer:
             await self._give_back(tried, f"{AWS_SILENT}: {error}", TRY_AGAIN_SECONDS)
         except EngineError as error:
             await self._failed(tried, str(error))
+        except Exception as error:  # a bug, or a job nobody thought of: it must not go round until SQS gives it up
+            await self._failed(tried, unforeseen(error))
         finally:
             prolonging.cancel()
 

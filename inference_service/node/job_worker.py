@@ -30,6 +30,7 @@ class JobWorker:
         self._queue = queue
         self._doer = doer
         self._jobs: set[asyncio.Task[None]] = set()
+        self._told: set[asyncio.Task[None]] = set()  # to give themselves back
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -59,7 +60,7 @@ class JobWorker:
             for each in received:
                 task = asyncio.create_task(self._doer.do(each))
                 self._jobs.add(task)
-                task.add_done_callback(self._jobs.discard)
+                task.add_done_callback(self._ended)
 
     async def _receive(self, most: int) -> list[Received]:
         """What comes after this was cancelled, or after the node stopped taking work, is given back."""
@@ -84,7 +85,13 @@ class JobWorker:
                 await self._give_all_back()
 
     async def _give_all_back(self) -> None:
-        jobs = list(self._jobs)
-        for task in jobs:
+        """Each is told once: told again while it gives itself back it would leave off halfway."""
+        for task in self._jobs - self._told:
             task.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
+        self._told |= self._jobs
+        if self._jobs:
+            await asyncio.wait(set(self._jobs))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._jobs.discard(task)
+        self._told.discard(task)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 WINDOW = timedelta(minutes=10)
 MOST_SHARE = 0.1
 ATTEMPTS = 5
-MOST_RESTARTS = 2  # of the engine, within
-RESTARTS_WINDOW_SECONDS = 1800.0
 WRITTEN_BY_ANOTHER = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
@@ -35,11 +33,6 @@ class Replaced:
 
     instance_id: str
     at: datetime
-
-
-def beyond_repair(failed_at: Sequence[float], now: float) -> bool:
-    """Whether restarts do not mend the engine: it failed again after two of them. In seconds of one clock."""
-    return sum(now - each < RESTARTS_WINDOW_SECONDS for each in failed_at) > MOST_RESTARTS
 
 
 def refusal(recent: Sequence[Replaced], in_service: int, now: datetime) -> str | None:

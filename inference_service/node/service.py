@@ -36,6 +36,7 @@ from inference_service.node.settings import GUARD_ACKNOWLEDGE, GUARD_DEDUPLICATI
 from inference_service.node.token import NodeTokens
 from inference_service.node.warm_up import WarmUp
 from inference_service.node.watch import (
+    begun_again,
     follow_engine,
     follow_metadata,
     follow_pointer,
@@ -46,6 +47,8 @@ from inference_service.node.worker import Worker
 from inference_service.secret_document import SecretDocument
 
 IDENTITY_ATTEMPTS = 5
+
+Watcher = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def run(settings: NodeSettings, started: datetime) -> None:
@@ -86,17 +89,17 @@ async def run(settings: NodeSettings, started: datetime) -> None:
         _on_stop_signal(worker.request_stop)
         if stopping.is_set():
             worker.request_stop()
-        watchers = [
-            follow_pointer(worker, store, settings.model, settings.pointer_poll_seconds),
-            keep_launching(worker, hooks, settings.heartbeat_seconds),
-            keep_terminating(worker, hooks, settings.heartbeat_seconds),
-            follow_engine(worker, engine, replacement, settings.probe_seconds, settings.probe_timeout_seconds),
+        watchers: list[Watcher] = [
+            lambda: follow_pointer(worker, store, settings.model, settings.pointer_poll_seconds),
+            lambda: keep_launching(worker, hooks, settings.heartbeat_seconds),
+            lambda: keep_terminating(worker, hooks, settings.heartbeat_seconds),
+            lambda: follow_engine(worker, engine, replacement, settings.probe_seconds, settings.probe_timeout_seconds),
         ]
         if settings.jobs_queue_url:
-            watchers.append(_job_worker(settings, status, engine, session, s3).run())
+            watchers.append(_job_worker(settings, status, engine, session, s3).run)
         if metadata and drains:
             await _first_look(worker, metadata)
-            watchers.append(follow_metadata(worker, metadata, settings.metadata_poll_seconds))
+            watchers.append(lambda: follow_metadata(worker, metadata, settings.metadata_poll_seconds))
         await _live(worker, watchers)
 
 
@@ -133,9 +136,9 @@ async def _first_look(worker: Worker, metadata: InstanceMetadata) -> None:
         structlog.get_logger().warning("instance metadata is silent", error=str(error))
 
 
-async def _live(worker: Worker, watchers: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def _live(worker: Worker, watchers: Sequence[Watcher]) -> None:
     """Run the worker beside its watchers, which end with it."""
-    tasks = [asyncio.create_task(watcher) for watcher in watchers]
+    tasks = [asyncio.create_task(begun_again(watcher)) for watcher in watchers]
     try:
         await worker.run()
     finally:

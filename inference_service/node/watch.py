@@ -1,23 +1,28 @@
 """The node's eyes: the pointer in the bucket, the instance's metadata, the engine's pulse, asked at intervals."""
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 from inference_service.artifacts import ArtifactError, ArtifactStore, Pointer
+from inference_service.node.engine_failures import EngineFailures
 from inference_service.node.engines.watched import WatchedEngine
 from inference_service.node.hooks import LifecycleHooks
 from inference_service.node.interruption import Signals, read_signals
 from inference_service.node.metadata import InstanceMetadata, MetadataError
-from inference_service.node.replacement import Replacement, beyond_repair
+from inference_service.node.replacement import Replacement
+
+PAUSE_SECONDS = 2.0  # before a watcher that failed begins again
 
 
 class Watched(Protocol):
     """Who is told."""
 
     signals: Signals
+    failures: EngineFailures
 
     def point(self, pointer: Pointer | None, problem: str | None) -> None: ...
 
@@ -32,6 +37,16 @@ class Watched(Protocol):
 
     @property
     def finishing(self) -> bool: ...
+
+
+async def begun_again(watcher: Callable[[], Coroutine[Any, Any, None]], pause_seconds: float = PAUSE_SECONDS) -> None:
+    """Run it until it ends by itself. One that fails unexpectedly may not leave the node blind: it begins again."""
+    while True:
+        try:
+            return await watcher()
+        except Exception:
+            structlog.get_logger().exception("a watcher has failed, and begins again")
+        await asyncio.sleep(pause_seconds)
 
 
 async def follow_pointer(node: Watched, store: ArtifactStore, model: str, seconds: float) -> None:
@@ -88,19 +103,19 @@ async def follow_engine(
 ) -> None:
     """Ask a ready engine that has been silent for `seconds` for a token; tell the node when it has failed, for ever.
 
-    The node restarts it. One that fails again and again is replaced with its instance.
+    The node restarts it. One that fails again and again, or cannot be loaded again, is replaced with its instance; that
+    is asked for after each further failure, for others may be replaced at that moment.
     """
-    failed_at, loop = list[float](), asyncio.get_running_loop()
+    asked = 0
     while True:
         await asyncio.sleep(seconds)
         if node.ready and engine.silent_seconds() >= seconds and engine.failure() is None:
             await engine.probe(timeout_seconds)
-        if not (node.ready and (problem := engine.failure())):
-            continue
-        failed_at.append(loop.time())
-        node.engine_failed(problem)
-        if replacement and beyond_repair(failed_at, loop.time()):
-            await _replace(replacement, problem)
+        if node.ready and (problem := engine.failure()):
+            node.engine_failed(problem)
+        if replacement and node.failures.count > asked and node.failures.beyond_repair:
+            asked = node.failures.count
+            await _replace(replacement, node.failures.problem)
 
 
 async def _replace(replacement: Replacement, problem: str) -> None:

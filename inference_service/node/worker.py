@@ -12,7 +12,9 @@ import structlog
 from inference_service import contract
 from inference_service.artifacts import ArtifactError, Pointer, VersionRef
 from inference_service.node.download import Fetched
+from inference_service.node.engine_failures import EngineFailures
 from inference_service.node.engines.protocol import EngineError
+from inference_service.node.give_up import give_up_answers
 from inference_service.node.hooks import LifecycleHooks
 from inference_service.node.interruption import TERMINATED, Interruption, Signals, drain_deadline, interruption, utc_now
 from inference_service.node.local_versions import LocalVersions
@@ -20,7 +22,6 @@ from inference_service.node.readiness import NodeStatus
 from inference_service.node.state import Observation, Step, next_step, retry_after
 from inference_service.node.warm_up import WarmUp
 
-HAND_OVER_SECONDS = 2.0  # within the margin that is kept back before EC2 takes an instance
 LOOK_AGAIN_SECONDS = 0.5  # deadlines, retries and a broken engine are noticed within this time
 EXPECTED_FAILURES = (ArtifactError, EngineError, OSError)
 
@@ -39,6 +40,7 @@ class Worker:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.signals = Signals()
+        self.failures = EngineFailures()
         self._status = status
         self._warm_up = warm_up
         self._local = local
@@ -83,6 +85,7 @@ class Worker:
     def engine_failed(self, problem: str) -> None:
         """The engine gives no answers; it is loaded again."""
         structlog.get_logger().error("the engine has failed", problem=problem)
+        self.failures.note(problem)
         self._changed.set()
 
     @property
@@ -111,7 +114,7 @@ class Worker:
             self._status.error = self._explanation()
             if step is Step.STOP:
                 break
-            if step is Step.CANCEL and self._work:
+            if step is Step.CANCEL and self._work and not self._work.cancelling():  # again would break off its closing
                 self._work.cancel()
             if step in (Step.WAIT, Step.CANCEL):
                 await self._pause()
@@ -207,7 +210,8 @@ class Worker:
         return min(self._drain_until, why.deadline) if self._drain_until and why and why.deadline else self._drain_until
 
     async def _unload(self) -> None:
-        await self._give_up_answers()
+        self.failures.note_unloaded(self._engine_failure())
+        await give_up_answers(self._status.admission, self._changed)
         await self._warm_up.engine.close()
         self._before = self._status.loaded
         self._status.loaded = None
@@ -233,8 +237,13 @@ class Worker:
         self._fetched = await self._warm_up.fetch(reference, self._kept() | {reference.version})
 
     async def _load(self, fetched: Fetched) -> None:
-        await self._warm_up.load(fetched)
+        try:
+            await self._warm_up.load(fetched)
+        except Exception as error:
+            self.failures.note_load(fetched.reference, str(error))
+            raise
         self._status.serve(fetched.reference)
+        self.failures.serve(fetched.reference)
         self._forgive()
         structlog.get_logger().info("ready", **self._status.report())
         self._launch = self._launch or asyncio.create_task(self._hooks.complete_launch())
@@ -258,22 +267,8 @@ class Worker:
         self._status.refused, self._refusal, self._failures, self._retry_at = None, None, 0, None
         self._status.error = self._explanation()
 
-    async def _give_up_answers(self) -> None:
-        """Hand over what still runs: each client's gateway has another node go on with it."""
-        admission = self._status.admission
-        if count := admission.hand_over_all():
-            structlog.get_logger().warning("the time to drain is over: answers are handed over", answers=count)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(HAND_OVER_SECONDS):
-                while admission.in_flight:
-                    self._changed.clear()
-                    await self._changed.wait()
-        if admission.cancel_all():
-            structlog.get_logger().error("answers that could not be handed over are cut off")
-            await asyncio.sleep(0)
-
     async def _stop(self) -> None:
-        await self._give_up_answers()
+        await give_up_answers(self._status.admission, self._changed)
         if self._launch:
             self._launch.cancel()
         await self._warm_up.engine.close()

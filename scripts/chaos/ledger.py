@@ -16,12 +16,15 @@ class Entry:
     key: str
     expected: str
     stream: bool
+    again: bool = False  # to be asked once more when it has its answer, with the same key
+    asked_again: bool = False
     accepted: bool = False
-    answers: list[str] = field(default_factory=list)  # complete ones
+    answers: list[str] = field(default_factory=list)  # complete ones; the first one given again is none
     unexpected: list[str] = field(default_factory=list)  # statuses and codes that no client should see
     cut: int = 0  # streams that ended without [DONE] although their gateway lived
     cut_unresumable: int = 0  # of those nobody could have gone on with: no other node was warm
-    reconnects: int = 0  # because a gateway was gone
+    reconnects: int = 0  # because a gateway was gone, or had told a client to wait and then turned it away
+    turned_away: list[str] = field(default_factory=list)  # codes of streams that were ended before their first token
     longest_gap: float = 0.0  # seconds between two tokens of one stream
     first_token_seconds: float | None = None  # from the first attempt to the first token of a stream
 
@@ -39,6 +42,7 @@ class Counts:
     accepted: int = 0
     answered: int = 0
     refused: int = 0
+    asked_again: int = 0
     lost: int = 0
     duplicated: int = 0
     unexpected: int = 0
@@ -62,6 +66,7 @@ def counts(
         accepted=sum(each.accepted for each in entries),
         answered=sum(bool(each.answers) for each in entries),
         refused=sum(not each.accepted for each in entries),
+        asked_again=sum(each.asked_again for each in entries),
         lost=sum(each.lost for each in entries),
         duplicated=sum(max(0, len(each.answers) - 1) for each in entries),
         unexpected=sum(len(each.unexpected) for each in entries),

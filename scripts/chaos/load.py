@@ -9,16 +9,18 @@ from scripts.chaos.ledger import Entry
 
 LEAST_SECONDS = 20.0  # that a scenario's requests are spread over: longer than what strikes it
 MOST_PER_SECOND = 8.0
+AGAIN_SHARE = 0.25  # of the clients ask once more
 WORDS = (40, 160)  # one to four seconds
 
 
 def entries(name: str, count: int, seed: int) -> list[Entry]:
     """The same ones for the same seed. The stub engine repeats the words: the expected answer is known."""
-    chance = random.Random(f"{seed} {name}")
+    chance, again = random.Random(f"{seed} {name}"), random.Random(f"{seed} {name} again")
     made = []
     for number in range(count):
         words = " ".join(f"w{chance.randrange(10_000)}" for _ in range(chance.randint(*WORDS)))
-        made.append(Entry(f"{name}-{seed}-{number}", f"{name}-{number} {words}", stream=number % 2 == 0))
+        key, text = f"{name}-{seed}-{number}", f"{name}-{number} {words}"
+        made.append(Entry(key, text, stream=number % 2 == 0, again=again.random() < AGAIN_SHARE))
     return made
 
 

@@ -16,7 +16,7 @@ from scripts.chaos import jobs, load, view
 from scripts.chaos.client import Asking
 from scripts.chaos.fleet import GATEWAYS, MODEL, NODES, Fleet, eventually
 from scripts.chaos.ledger import Counts, Entry, counts
-from scripts.chaos.scenarios import SCENARIOS, Strike
+from scripts.chaos.scenarios import SCENARIOS, WITHOUT_S3, Strike
 
 BEFORE_STRIKE_SECONDS = 2.0
 LOOK_SECONDS = 0.5
@@ -70,7 +70,14 @@ async def scenario(
     before = Counter(watched.resumed)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as http:
-        asking = Asking(http, MODEL, lambda: watched.urls, lambda url: _struck(fleet, url), time.monotonic)
+        asking = Asking(
+            http,
+            MODEL,
+            lambda: watched.urls,
+            lambda url: _struck(fleet, url),
+            time.monotonic,
+            keys_are_shared=name not in WITHOUT_S3,
+        )
         following = asyncio.create_task(watched.follow())
         try:
             async with asyncio.TaskGroup() as group:

@@ -22,6 +22,7 @@ SHOWN = (
     "jobs",
     "answered",
     "lost",
+    "duplicated",
     "cut",
     "unexpected",
     "client_reconnects",

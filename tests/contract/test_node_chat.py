@@ -353,3 +353,28 @@ async def test_a_prompt_that_offers_tools_or_tells_of_calls_is_always_counted(
     body = question("x", tools=[WEATHER]) if with_tools else question("x") | {"messages": told}
     async with http.post(contract.PATH_CHAT_COMPLETIONS, json=body) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (400, "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"model": "smollm2", "\\ud800": 1}', "half a surrogate pair"),
+        (b'{"model": "smollm2", "\xed\xa0\x80": 1}', "half a surrogate pair"),
+        (b'{"model": "smollm2", "messages": [{"role": "user", "content": "\\uD83D!"}]}', "half a surrogate pair"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"{", "no JSON"),
+    ],
+)
+async def test_a_body_that_breaks_a_reader_of_json_is_the_clients_fault_and_no_failure_of_the_node(
+    node: Node, http: aiohttp.ClientSession, body: bytes, told: str
+):
+    async with http.post(contract.PATH_CHAT_COMPLETIONS, data=body) as answer:
+        assert answer.status == 400
+        assert told in (await answer.json())["error"]["message"]
+    assert node.status.failed == 0
+
+
+async def test_a_character_of_two_halves_is_one(http: aiohttp.ClientSession):
+    body = b'{"model": "smollm2", "messages": [{"role": "user", "content": "\\ud83d\\ude00"}]}'
+    async with http.post(contract.PATH_CHAT_COMPLETIONS, data=body) as answer:
+        assert (await answer.json())["choices"][0]["message"]["content"] == "\U0001f600"

@@ -28,7 +28,8 @@ def test_nothing_is_lost_whatever_strikes() -> None:
     zero = ("lost", "duplicated", "cut", "unexpected", "text_mismatches")
     assert [total[name] for name in zero] == [0] * len(zero)
     assert total["resumed"] > 0, "no stream was struck: this run proves nothing"
-    assert total["client_reconnects"] > 0, "no gateway was struck"
+    assert document["scenarios"]["gateway-killed"]["client_reconnects"] > 0, "no gateway was struck"
+    assert REQUESTS / 5 < total["asked_again"] < REQUESTS / 3
     assert total["notice_to_unready_seconds"] <= 5
     assert total["notice_to_gone_seconds"] <= document["scaled"]["notice_seconds"] + 5
 
@@ -54,9 +55,19 @@ def test_without_deduplication_jobs_that_could_not_be_acknowledged_have_two_effe
     done = chaos("--requests", "20", "--jobs", "60", "--scenario", "sqs-outage", "--guards-off", "deduplication")
     assert done.returncode == 1
     total = json.loads(done.stdout)["totals"]
-    assert total["duplicated"] > 0
+    assert total["duplicated"] > total["asked_again"], "no job was done twice, only requests were"
     assert (total["lost"], total["text_mismatches"]) == (0, 0)
     assert "sqs-outage: duplicated is" in done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_without_deduplication_every_client_that_asks_again_gets_a_second_answer() -> None:
+    done = chaos("--requests", "40", "--jobs", "0", "--scenario", "notice", "--guards-off", "deduplication")
+    assert done.returncode == 1
+    total = json.loads(done.stdout)["totals"]
+    assert total["duplicated"] == total["asked_again"] > 0
+    assert total["lost"] == 0
+    assert "notice: duplicated is" in done.stderr
 
 
 @pytest.mark.timeout(300)

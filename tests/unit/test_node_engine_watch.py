@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from inference_service.node.engine_failures import EngineFailures, beyond_repair
 from inference_service.node.engines.protocol import EngineError, Generation
 from inference_service.node.engines.stub import FAILING_WORD, HANGING_WORD, StubEngine
 from inference_service.node.engines.watched import PROBE, WatchedEngine
-from inference_service.node.replacement import beyond_repair
 from inference_service.node.settings import StubSettings
 from inference_service.node.watch import follow_engine
 
@@ -100,9 +100,9 @@ async def test_an_engine_of_a_broken_answer_is_not_blamed_for_it(engine: Watched
 
 
 def test_a_third_failure_within_half_an_hour_is_beyond_repair():
-    assert not beyond_repair([0, 10], now=20)
-    assert beyond_repair([0, 10, 20], now=20)
-    assert not beyond_repair([0, 10, 1820], now=1820)
+    assert not beyond_repair([0, 10], served_at=15, now=20)
+    assert beyond_repair([0, 10, 20], served_at=15, now=20)
+    assert not beyond_repair([0, 10, 1820], served_at=15, now=1820)
 
 
 @dataclass
@@ -114,8 +114,10 @@ class PlayedNode:
     ready: bool = True
     told: list[str] = field(default_factory=list)
     mend: Callable[[], None] = lambda: None
+    failures: EngineFailures = field(default_factory=EngineFailures)
 
     def engine_failed(self, problem: str) -> None:
+        self.failures.note(problem)
         self.told.append(problem)
         self.mend()
 
