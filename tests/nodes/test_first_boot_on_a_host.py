@@ -202,7 +202,10 @@ def test_tags_configure_one_role_and_claim_no_more(gateway: Instance) -> None:
     assert note.read_text() == told
 
 
-def test_a_host_that_has_not_come_through_its_first_boot_is_refused_with_what_to_do(launch: Launch) -> None:
+def test_a_host_that_has_not_come_through_its_first_boot_is_refused_with_what_to_do(
+    launch: Launch, gateway: Instance
+) -> None:
     fresh = launch(contract.ROLE_GATEWAY)
+    shutil.copytree(gateway.host.root / BUNDLES, fresh.host.root / BUNDLES)  # it runs the playbook from there
     said = " ".join(fresh.site().split())
     assert "here has not come through its first boot: wait for it, look into its /var/log/cloud-init-output.log" in said
