@@ -173,7 +173,7 @@ class ChatEndpoint:
                 return None
             problem = problem or "the node ended the stream without [DONE]"
             last_word = opening.cutter.error or INTERRUPTED.event()
-            leaves = client.stream.leaves or opening.cutter.handed_over
+            leaves, hurried = client.stream.leaves or opening.cutter.handed_over, client.stream.hurried
             client.stream.follow(None, self._clock())
             if client.stream.stopping.is_set() or not self._settings.resume:
                 await client.response.write(over().event() if client.stream.over else last_word)
@@ -181,7 +181,7 @@ class ChatEndpoint:
             if refusal := tried.refusal(memory):
                 await client.response.write(last_word)
                 return f"{problem}; not taken over: {refusal}"
-            self._note(record, opening, tried, None if leaves else problem)
+            self._note(record, tried, None if leaves else problem, aside=not (opening.cutter.error or hurried))
             await stack.aclose()  # the old node stops decoding
             try:
                 opening = await self._resumer.take_over(stack, chat, record, memory, tried, client)
@@ -191,13 +191,13 @@ class ChatEndpoint:
             record.resumed += 1
             self._metrics.resumed.inc()
 
-    def _note(self, record: Record, opening: Opening, tried: Takeovers, problem: str | None) -> None:
+    def _note(self, record: Record, tried: Takeovers, problem: str | None, *, aside: bool) -> None:
         """A node that leaves has not failed (`problem` is None); it takes nothing more either."""
         node = record.node or ""
         if problem is not None:
             record.failed_nodes.append(f"{node}: {problem}")
             tried.failed.add(node)
-        if not opening.cutter.error:
+        if aside:
             self._resumer.fleet.set_aside(node)
 
 

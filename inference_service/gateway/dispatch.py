@@ -25,10 +25,12 @@ QUEUE_FULL_SECONDS = 10
 
 @dataclass
 class Attempts:
-    """What has been tried for one request. Nodes that failed it are set aside in the fleet, for every request."""
+    """What has been tried for one request. Nodes that were lost are set aside in the fleet, for every request."""
 
     full: set[str] = field(default_factory=set)  # said so a moment ago
-    lost: int = 0
+    failed: set[str] = field(default_factory=set)  # this request alone
+    failure: ApiError | None = None  # the last of those: what the client hears when no other node is left
+    lost: int = 0  # nodes of either kind that may have had the request
     busy: bool = False
     waited: bool = False
 
@@ -71,11 +73,10 @@ class Dispatcher:
                 return await self.attempt(stack, view, chat, record, deadline)
             except NodeFailedError as error:
                 record.failed_nodes.append(f"{view.found.instance_id}: {error}")
-                self._fleet.set_aside(view.found.instance_id)
-                attempts.lost += error.sent
+                self._lost(view, attempts, error)
                 if attempts.lost >= MOST_LOST:
                     text = f"{attempts.lost} nodes were lost before they began to answer this request."
-                    raise ApiError(502, text, code="nodes_lost") from error
+                    raise attempts.failure or ApiError(502, text, code="nodes_lost") from error
             except ApiError as error:
                 if error.status != 503:
                     raise
@@ -85,6 +86,16 @@ class Dispatcher:
         """An answer of `model` has ended after so many tokens, streamed or not."""
         if tokens:
             self._fleet.usual.learn(model, tokens)
+
+    def _lost(self, view: NodeView, attempts: Attempts, error: NodeFailedError) -> None:
+        """Who lets nodes no time to answer cannot take them away from everybody: they are good for other requests."""
+        if error.hurried:
+            text = f"No node took the connection within the time of {contract.HEADER_CONNECT_TIMEOUT}."
+            attempts.failure = ApiError(504, text, code="deadline_exceeded")
+            attempts.failed.add(view.found.instance_id)
+        else:
+            self._fleet.set_aside(view.found.instance_id)
+        attempts.lost += error.sent or error.hurried
 
     def _refused(self, view: NodeView, attempts: Attempts, error: ApiError) -> None:
         """A node that is full may have room in a moment; one that drains is no node to us until it says otherwise."""
@@ -98,8 +109,10 @@ class Dispatcher:
         while True:
             if self._fleet.closing and not record.committed:
                 raise ApiError(503, "This gateway is stopping; another one answers.", code="stopping", retry_after=1)
-            if view := self._fleet.choose(chat.model, attempts.full, chat.work):
+            if view := self._fleet.choose(chat.model, attempts.full | attempts.failed, chat.work):
                 return view
+            if attempts.failure and not attempts.full:
+                raise attempts.failure
             remaining = deadline - self._clock()
             if remaining <= 0:
                 raise self._refusal(chat.model, attempts)

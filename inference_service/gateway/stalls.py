@@ -37,10 +37,12 @@ class OpenStream:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # it ends now, whatever goes on in it
     carried: Carried | None = None  # by which node; None while another one is being found
     leaves: bool = False  # its node has to leave before it can be complete: another one is to go on
+    hurried: bool = False  # broken by the client's own limit, shorter than ours: nothing against the node
 
     def follow(self, content: StreamReader | None, now: float, carried: Carried | None = None) -> None:
         """The stream goes on from another node, or waits for one."""
-        self.content, self.moved_at, self.carried, self.leaves = content, now, carried, False
+        self.content, self.moved_at, self.carried = content, now, carried
+        self.leaves = self.hurried = False
         self.bytes_then = content.total_bytes if content else 0
 
 
@@ -78,6 +80,7 @@ class OpenStreams:
             if stream.content.total_bytes != stream.bytes_then:
                 stream.bytes_then, stream.moved_at = stream.content.total_bytes, now
             elif now - stream.moved_at >= most:
+                stream.hurried = most < longest
                 _break(stream, most)
 
     def break_all(self) -> None:
