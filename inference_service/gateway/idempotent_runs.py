@@ -71,6 +71,7 @@ class Runs:
         await asyncio.gather(*(run.task for run in self._running.values() if run.task), return_exceptions=True)
         if self._stack:
             await self._stack.aclose()
+        self._leases.close()
 
     async def leave(self, run: Run) -> None:
         """One client less; without any an answer goes on for a while, then it is given up."""
@@ -140,7 +141,7 @@ class Runs:
         async with self._opening:
             if self._http is None:
                 stack = contextlib.AsyncExitStack()
-                folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="warmfleet-gateway-"))
+                folder = Path(tempfile.mkdtemp(prefix="warmfleet-gateway-"))
                 stack.callback(shutil.rmtree, folder, ignore_errors=True)
                 runner = web.AppRunner(self._inside, handler_cancellation=True, access_log=None, shutdown_timeout=1)
                 await runner.setup()

@@ -25,6 +25,7 @@ from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.fleet import Fleet
 from inference_service.gateway.http_edge import unambiguous
 from inference_service.gateway.idempotency import idempotency_guard, named_inside
+from inference_service.gateway.idempotency_calls import BEGIN_THREADS, UPKEEP_THREADS
 from inference_service.gateway.idempotency_store import IdempotencyStore
 from inference_service.gateway.idempotent_runs import Runs
 from inference_service.gateway.key_limits import KeyLimits
@@ -60,7 +61,12 @@ def aws_client(service: str, region: str) -> Any:
 
 def s3_client(region: str) -> Any:
     """The client for answers that are kept. A client waits for it: it gives up soon."""
-    config = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=1, read_timeout=3)
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 2},
+        connect_timeout=1,
+        read_timeout=3,
+        max_pool_connections=BEGIN_THREADS + UPKEEP_THREADS,
+    )
     session: Any = boto3.Session(region_name=region)
     return session.client("s3", config=config)
 
