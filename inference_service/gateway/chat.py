@@ -13,7 +13,7 @@ from inference_service.gateway.chat_request import ChatRequest
 from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.errors import ApiError
 from inference_service.gateway.event_stream import BadAnswerError
-from inference_service.gateway.handover import LeavingNodeError
+from inference_service.gateway.handover import GivenUpError, LeavingNodeError
 from inference_service.gateway.metrics import GatewayMetrics
 from inference_service.gateway.patience import LONGEST_TOTAL_SECONDS
 from inference_service.gateway.request_record import RECORD, Record
@@ -32,6 +32,7 @@ UPSTREAM_ERRORS = (
     GatewayStoppingError,
     TotalTimeError,
     LeavingNodeError,
+    GivenUpError,
 )
 INTERRUPTED = ApiError(502, "The answer broke off: the node that gave it was lost.", code="stream_interrupted")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from inference_service import contract
+from inference_service.gateway.beginnings import Beginning
 from inference_service.gateway.chat_request import ChatRequest
 from inference_service.gateway.demand import DemandMeter
 from inference_service.gateway.errors import ApiError
@@ -150,10 +151,12 @@ class Dispatcher:
         """
         url = f"http://{view.found.address}:{self._settings.node_port}{contract.PATH_CHAT_COMPLETIONS}"
         connect = chat.patience.connect or CONNECT_SECONDS
+        beginning = Beginning(view.found.instance_id, chat.model, chat.version)
         limits = Limits(self._begin_seconds(chat, record, deadline), self._settings.most_answer_bytes, connect)
         async with AsyncExitStack() as attempt:
             attempt.enter_context(self._fleet.request_to(view, chat.work))
-            opening = await begin(self._http, url, chat, record.request_id, limits)
+            async with self._fleet.beginnings.while_hoped_for(beginning):
+                opening = await begin(self._http, url, chat, record.request_id, limits)
             attempt.callback(opening.response.close)
             stack.push_async_callback(attempt.pop_all().aclose)
             return opening

@@ -45,6 +45,12 @@ class OpenStream:
         self.leaves = self.hurried = False
         self.bytes_then = content.total_bytes if content else 0
 
+    def quiet_seconds(self, now: float) -> float:
+        """How long nothing has come from the node, as far as anybody has looked."""
+        if self.content is not None and self.content.total_bytes != self.bytes_then:
+            self.bytes_then, self.moved_at = self.content.total_bytes, now
+        return now - self.moved_at
+
 
 class OpenStreams:
     """All streams under way."""
@@ -77,9 +83,7 @@ class OpenStreams:
                 _end(stream)
             if stream.content is None or stream.over:
                 continue
-            if stream.content.total_bytes != stream.bytes_then:
-                stream.bytes_then, stream.moved_at = stream.content.total_bytes, now
-            elif now - stream.moved_at >= most:
+            if stream.quiet_seconds(now) >= most:
                 stream.hurried = most < longest
                 _break(stream, most)
 
