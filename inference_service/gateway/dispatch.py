@@ -11,7 +11,7 @@ from inference_service import contract
 from inference_service.gateway.beginnings import Beginning
 from inference_service.gateway.chat_request import ChatRequest
 from inference_service.gateway.demand import DemandMeter
-from inference_service.gateway.errors import ApiError
+from inference_service.gateway.errors import ApiError, NodeRefusedError
 from inference_service.gateway.fleet import Fleet
 from inference_service.gateway.node_view import NodeView
 from inference_service.gateway.request_record import Record
@@ -31,7 +31,7 @@ class Attempts:
     full: set[str] = field(default_factory=set)  # said so a moment ago
     failed: set[str] = field(default_factory=set)  # this request alone
     failure: ApiError | None = None  # the last of those: what the client hears when no other node is left
-    lost: int = 0  # nodes of either kind that may have had the request
+    lost: int = 0  # nodes that this request may have taken down, or was hurried past
     busy: bool = False
     waited: bool = False
 
@@ -75,13 +75,13 @@ class Dispatcher:
             except NodeFailedError as error:
                 record.failed_nodes.append(f"{view.found.instance_id}: {error}")
                 self._lost(view, attempts, error)
-                if attempts.lost >= MOST_LOST:
-                    text = f"{attempts.lost} nodes were lost before they began to answer this request."
-                    raise attempts.failure or ApiError(502, text, code="nodes_lost") from error
-            except ApiError as error:
-                if error.status != 503:
+            except NodeRefusedError as error:
+                if error.status < 500:
                     raise
-                self._refused(view, attempts, error)
+                self._refused(view, attempts, record, error)
+            if attempts.lost >= MOST_LOST:
+                text = f"{attempts.lost} nodes were lost before they began to answer this request."
+                raise attempts.failure or ApiError(502, text, code="nodes_lost")
 
     def learn(self, model: str, tokens: int) -> None:
         """An answer of `model` has ended after so many tokens, streamed or not."""
@@ -98,13 +98,23 @@ class Dispatcher:
             self._fleet.set_aside(view.found.instance_id)
         attempts.lost += error.sent or error.hurried
 
-    def _refused(self, view: NodeView, attempts: Attempts, error: ApiError) -> None:
-        """A node that is full may have room in a moment; one that drains is no node to us until it says otherwise."""
-        if error.code == contract.CODE_NODE_BUSY:
-            attempts.full.add(view.found.instance_id)
+    def _refused(self, view: NodeView, attempts: Attempts, record: Record, error: NodeRefusedError) -> None:
+        """A node that is full may have room in a moment; one that drains is no node to us until it says otherwise.
+
+        One whose engine failed stays for others: it lives and says so itself when it cannot serve. Whoever sends what
+        engines fail on would else take the fleet away from everybody.
+        """
+        node = view.found.instance_id
+        if error.status != 503:
+            record.failed_nodes.append(f"{node}: {error.status} {error.code}")
+            attempts.failed.add(node)
+            attempts.failure = error
+            attempts.lost += 1
+        elif error.code == contract.CODE_NODE_BUSY:
+            attempts.full.add(node)
             attempts.busy = True
         else:
-            self._fleet.set_aside(view.found.instance_id)
+            self._fleet.set_aside(node)
 
     async def _warm_node(self, chat: ChatRequest, attempts: Attempts, record: Record, deadline: float) -> NodeView:
         while True:

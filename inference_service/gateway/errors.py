@@ -42,6 +42,10 @@ class ApiError(Exception):
         return b"data: " + self.body() + b"\n\n"
 
 
+class NodeRefusedError(ApiError):
+    """What a node itself said instead of an answer."""
+
+
 def kind_of(status: int) -> str:
     """The error's type, which follows the status as OpenAI's do."""
     return "server_error" if status >= 500 else "invalid_request_error"
@@ -56,12 +60,12 @@ def unknown_model(model: str) -> ApiError:
     return ApiError(404, text, param="model", code="model_not_found")
 
 
-def from_node(status: int, document: Any) -> ApiError:
+def from_node(status: int, document: Any) -> NodeRefusedError:
     """A node's error document, or a general sentence where it sent none."""
     error = document.get("error") if isinstance(document, Mapping) else None
     if not isinstance(error, Mapping) or not isinstance(error.get("message"), str):
-        return ApiError(502, f"The node answered {status} without a reason.", code="bad_node_answer")
-    return ApiError(
+        return NodeRefusedError(502, f"The node answered {status} without a reason.", code="bad_node_answer")
+    return NodeRefusedError(
         status,
         error["message"],
         code=_text(error.get("code")),
