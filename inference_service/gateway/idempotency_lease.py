@@ -24,7 +24,6 @@ class Leases:
     def __init__(self, store: IdempotencyStore | None, lease_seconds: float, clock: Callable[[], float]) -> None:
         self._store, self._seconds, self._clock = store, lease_seconds, clock
         self._calls = StoreCalls(clock)
-        self._owner = secrets.token_hex(8)
 
     async def claim(self, run: Run, wait: float) -> bool:
         """Whether this gateway is to make the answer; else the run has another one's.
@@ -43,11 +42,15 @@ class Leases:
     async def _wait_for_turn(self, run: Run, wait: float) -> bool:
         until, seen_at = self._clock() + wait, self._clock()
         seen: tuple[Kept, str] | None = None
-        lease = Kept(RUNNING, run.fingerprint, self._owner)
+        run.owner = secrets.token_hex(8)
+        lease = Kept(RUNNING, run.fingerprint, run.owner)
         run.etag = await self._calls.begin(self._writing(run, lease, None))
         while run.etag is None:
             found = await self._look(run, seen)
             kept, etag = found or (None, None)
+            if kept == lease:  # S3 took it without saying so
+                run.etag = etag
+                return True
             if kept and kept.state != FREE:
                 _refuse_other_body(kept.fingerprint, run)
                 if kept.state == DONE:
@@ -78,7 +81,7 @@ class Leases:
         while True:
             await asyncio.sleep(self._seconds / RENEWALS)
             beat += 1
-            lease = Kept(RUNNING, run.fingerprint, self._owner, beat)
+            lease = Kept(RUNNING, run.fingerprint, run.owner, beat)
             async with run.writing:
                 with contextlib.suppress(StoreError):  # the end of the answer tells whether the lease was lost
                     run.etag = await self._write_over(run, lease)
@@ -91,7 +94,9 @@ class Leases:
         etag = await self._calls.upkeep(self._writing(run, kept, run.etag), seconds)
         if etag is None and (found := await self._calls.upkeep(self._reading(run), seconds)):
             there, over = found
-            if (there.state, there.owner) == (RUNNING, self._owner):
+            if there == kept:
+                return over
+            if (there.state, there.owner) == (RUNNING, run.owner):
                 etag = await self._calls.upkeep(self._writing(run, kept, over), seconds)
         return etag
 
@@ -109,7 +114,7 @@ class Leases:
         Raises:
             ApiError: another gateway took this one for dead: its answer counts.
         """
-        kept = Kept(DONE, run.fingerprint, headers=run.headers, body=bytes(run.body))
+        kept = Kept(DONE, run.fingerprint, run.owner, headers=run.headers, body=bytes(run.body))
         try:
             written = await self._write_over(run, kept, KEEP_SECONDS)
         except StoreError as error:
@@ -122,7 +127,7 @@ class Leases:
     async def release(self, run: Run) -> None:
         """The next request with the key begins anew, and need not wait for the lease's end."""
         try:
-            given_back = await self._write_over(run, Kept(FREE, run.fingerprint))
+            given_back = await self._write_over(run, Kept(FREE, run.fingerprint, run.owner))
             reason = None if given_back else "another gateway has it"
         except StoreError as error:
             reason = str(error)

@@ -50,6 +50,11 @@ class Runs:
         self._http: aiohttp.ClientSession | None = None
         self._opening = asyncio.Lock()
 
+    @property
+    def unfinished(self) -> int:
+        """Answers that are not kept yet, or whose lease is not given back."""
+        return len(self._running)
+
     def find(self, identity: str) -> Run | None:
         """The answer under this key, made or being made; one that came to nothing is no answer."""
         run = self._running.get(identity) or self._done.get(identity)

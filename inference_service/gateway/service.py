@@ -50,6 +50,7 @@ class Gateway:
     keys: KeyRing
     app: web.Application
     demand: DemandMeter
+    runs: Runs
 
 
 def aws_client(service: str, region: str) -> Any:
@@ -107,7 +108,7 @@ def assemble(settings: GatewaySettings, http: aiohttp.ClientSession, clock: Call
     guards += [idempotency_guard(runs, settings)] if settings.deduplication else []
     app = create_app(settings, fleet, chat, metrics, clock, guards)
     app.on_cleanup.append(runs.close)
-    return Gateway(fleet, streams, keys, app, dispatcher.demand)
+    return Gateway(fleet, streams, keys, app, dispatcher.demand, runs)
 
 
 def _work(
@@ -167,10 +168,9 @@ async def drain(gateway: Gateway, seconds: float) -> None:
     count, loop = fleet.in_flight.total(), asyncio.get_running_loop()
     structlog.get_logger().info("stopping", in_flight=count, drain_seconds=seconds)
     until = loop.time() + seconds
-    while (fleet.in_flight.total() or streams) and (remaining := until - loop.time()) > 0:
-        await fleet.wait_for_change(
-            min(remaining, LOOK_AGAIN_SECONDS)
-        )  # a stream between two nodes is in flight nowhere
+    # A stream between two nodes is in flight nowhere; neither is an answer that S3 has yet to take.
+    while (fleet.in_flight.total() or streams or gateway.runs.unfinished) and (remaining := until - loop.time()) > 0:
+        await fleet.wait_for_change(min(remaining, LOOK_AGAIN_SECONDS))
     if streams:
         structlog.get_logger().warning("the time to drain is over: streams are broken off", streams=len(streams))
         streams.break_all()
