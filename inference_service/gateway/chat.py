@@ -15,6 +15,7 @@ from inference_service.gateway.errors import ApiError
 from inference_service.gateway.event_stream import BadAnswerError
 from inference_service.gateway.handover import GivenUpError, LeavingNodeError
 from inference_service.gateway.metrics import GatewayMetrics
+from inference_service.gateway.open_requests import OpenRequests, Place
 from inference_service.gateway.patience import LONGEST_TOTAL_SECONDS
 from inference_service.gateway.request_record import RECORD, Record
 from inference_service.gateway.resume import Resumer, Takeovers
@@ -47,6 +48,7 @@ class ChatEndpoint:
         settings: GatewaySettings,
         metrics: GatewayMetrics,
         streams: OpenStreams,
+        opened: OpenRequests,
         clock: Callable[[], float],
     ) -> None:
         self._dispatcher = dispatcher
@@ -55,7 +57,7 @@ class ChatEndpoint:
         self._metrics = metrics
         self._streams = streams
         self._clock = clock
-        self._open = 0
+        self._requests = opened
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request.
@@ -63,18 +65,14 @@ class ChatEndpoint:
         Raises:
             ApiError: nothing has been sent yet; the application turns it into an answer.
         """
-        if self._open >= self._settings.most_open:
-            text = f"This gateway has {self._open} requests open already, as many as it may."
-            raise ApiError(503, text, code="gateway_full", retry_after=1)
-        self._open += 1
-        try:
-            return await self._answer(request, request[RECORD])
-        finally:
-            self._open -= 1
+        record = request[RECORD]
+        with self._requests.admit(counted=not record.inside) as place:
+            return await self._answer(request, record, place)
 
-    async def _answer(self, request: web.Request, record: Record) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, record: Record, place: Place) -> web.StreamResponse:
         chat = await chat_request.read(
             request,
+            place,
             self._settings.models,
             body_seconds=self._settings.body_seconds,
             longest_wait=self._settings.longest_wait_seconds,

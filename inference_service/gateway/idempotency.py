@@ -15,6 +15,7 @@ from inference_service.gateway.errors import ApiError
 from inference_service.gateway.idempotency_lease import other_body
 from inference_service.gateway.idempotent_run import Run
 from inference_service.gateway.idempotent_runs import Runs
+from inference_service.gateway.open_requests import OpenRequests, Place, body_of
 from inference_service.gateway.request_record import RECORD, Record
 from inference_service.gateway.settings import GatewaySettings
 
@@ -23,7 +24,7 @@ GIVEN = re.compile(r"[\x21-\x7e]{1,255}")
 NOT_PASSED = {"host", "authorization", "content-length", "transfer-encoding", "connection", "accept-encoding", "cookie"}
 
 
-def idempotency_guard(runs: Runs, settings: GatewaySettings) -> Middleware:
+def idempotency_guard(runs: Runs, opened: OpenRequests, settings: GatewaySettings) -> Middleware:
     """Takes requests with an Idempotency-Key out of the usual way."""
 
     @web.middleware
@@ -34,9 +35,16 @@ def idempotency_guard(runs: Runs, settings: GatewaySettings) -> Middleware:
         if not GIVEN.fullmatch(given):
             text = f"{contract.HEADER_IDEMPOTENCY_KEY} has to be 1 to 255 visible ASCII characters."
             raise ApiError(400, text, param=contract.HEADER_IDEMPOTENCY_KEY)
+        with opened.admit() as place:
+            run = await _run_for(request, given, place)
+            return await _follow(runs, run, request, request[RECORD], settings.stall_seconds)
+
+    async def _run_for(request: web.Request, given: str, place: Place) -> Run:
+        """The answer under the key, found or begun. The body is the run's alone from here on."""
         record = request[RECORD]
         wait = patience.read(request.headers, settings.longest_wait_seconds).begin or settings.replay_wait_seconds
-        body = await _body(request, settings.body_seconds)
+        body = await body_of(request, place, settings.body_seconds)
+        place.let_body_go()
         identity, print_ = identity_of(record.key, given), fingerprint(body)
         run = runs.find(identity)
         if run is None:
@@ -46,15 +54,15 @@ def idempotency_guard(runs: Runs, settings: GatewaySettings) -> Middleware:
             record.replayed = True
         if run.fingerprint != print_:
             raise other_body()
-        return await _follow(runs, run, request, record, settings.stall_seconds)
+        return run
 
     return guard
 
 
 @web.middleware
 async def named_inside(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A request inside the gateway brings its key's name along."""
-    request[RECORD].key = request.headers.get(contract.HEADER_KEY_NAME)
+    """A request inside the gateway brings its key's name along; its place is held by the run that asks."""
+    request[RECORD].key, request[RECORD].inside = request.headers.get(contract.HEADER_KEY_NAME), True
     return await handler(request)
 
 
@@ -68,15 +76,6 @@ def fingerprint(body: bytes) -> str:
     with contextlib.suppress(ValueError, RecursionError):  # it will be refused
         body = json.dumps(json.loads(body), sort_keys=True).encode()
     return hashlib.sha256(body).hexdigest()
-
-
-async def _body(request: web.Request, seconds: float) -> bytes:
-    try:
-        async with asyncio.timeout(seconds):
-            return await request.read()
-    except TimeoutError as error:
-        text = f"The request body did not arrive within {seconds:g} s."
-        raise ApiError(408, text, code="request_timeout") from error
 
 
 def _passed(request: web.Request, record: Record) -> dict[str, str]:

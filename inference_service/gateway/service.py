@@ -32,6 +32,7 @@ from inference_service.gateway.key_limits import KeyLimits
 from inference_service.gateway.keys import KeyRing, api_key_guard, follow_keys
 from inference_service.gateway.metrics import GatewayMetrics
 from inference_service.gateway.node_token import keep_node_token
+from inference_service.gateway.open_requests import OpenRequests
 from inference_service.gateway.resume import Resumer
 from inference_service.gateway.server import listening
 from inference_service.gateway.settings import GatewaySettings
@@ -51,6 +52,7 @@ class Gateway:
     app: web.Application
     demand: DemandMeter
     runs: Runs
+    opened: OpenRequests
 
 
 def aws_client(service: str, region: str) -> Any:
@@ -97,18 +99,19 @@ def assemble(settings: GatewaySettings, http: aiohttp.ClientSession, clock: Call
     fleet, metrics, streams = Fleet(clock), GatewayMetrics(), OpenStreams()
     dispatcher = Dispatcher(fleet, http, settings, clock)
     resumer = Resumer(dispatcher, fleet, settings, clock)
-    chat = ChatEndpoint(dispatcher, resumer, settings, metrics, streams, clock)
+    opened = OpenRequests(settings.most_open, settings.most_open_bytes)
+    chat = ChatEndpoint(dispatcher, resumer, settings, metrics, streams, opened, clock)
     keys = KeyRing(
         configured=settings.api_keys_parameter is not None, private=loopback(settings.bind_address), now=time.time
     )
     inside = create_app(settings, fleet, chat, metrics, clock, [named_inside])
     store = IdempotencyStore(s3_client(settings.region), settings.bucket) if settings.bucket else None
-    runs = Runs(inside, store, settings, clock)
+    runs = Runs(inside, store, opened, settings, clock)
     guards = [unambiguous, api_key_guard(keys, KeyLimits(settings.gateways, clock))]
-    guards += [idempotency_guard(runs, settings)] if settings.deduplication else []
+    guards += [idempotency_guard(runs, opened, settings)] if settings.deduplication else []
     app = create_app(settings, fleet, chat, metrics, clock, guards)
     app.on_cleanup.append(runs.close)
-    return Gateway(fleet, streams, keys, app, dispatcher.demand, runs)
+    return Gateway(fleet, streams, keys, app, dispatcher.demand, runs, opened)
 
 
 def _work(
