@@ -35,7 +35,7 @@ class ApiError(Exception):
     def body(self) -> bytes:
         """The error document."""
         members = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
-        return json.dumps({"error": members}, ensure_ascii=False).encode()
+        return json.dumps({"error": members}, ensure_ascii=False).encode(errors="replace")  # half a character has none
 
     def event(self) -> bytes:
         """The error after the status line has gone: one event, and no [DONE] after it."""

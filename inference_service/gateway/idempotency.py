@@ -20,8 +20,13 @@ from inference_service.gateway.request_record import RECORD, Record
 from inference_service.gateway.settings import GatewaySettings
 
 GIVEN = re.compile(r"[\x21-\x7e]{1,255}")
-# Of a connection, or none of an answer's business.
-NOT_PASSED = {"host", "authorization", "content-length", "transfer-encoding", "connection", "accept-encoding", "cookie"}
+# What the gateway goes by; no other header of a client matters to an answer.
+PASSED = {
+    contract.HEADER_DEADLINE,
+    contract.HEADER_CONNECT_TIMEOUT,
+    contract.HEADER_SILENCE_TIMEOUT,
+    contract.HEADER_TOTAL_TIMEOUT,
+}
 
 
 def idempotency_guard(runs: Runs, opened: OpenRequests, settings: GatewaySettings) -> Middleware:
@@ -79,18 +84,13 @@ def fingerprint(body: bytes) -> str:
 
 
 def _passed(request: web.Request, record: Record) -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in request.headers.items()
-        if name.lower() not in NOT_PASSED and name.lower() != contract.HEADER_IDEMPOTENCY_KEY.lower()
-    }
-    kept.pop(contract.HEADER_KEY_NAME, None)
+    kept = {name: value for name, value in request.headers.items() if name.lower() in PASSED}
     named = {contract.HEADER_KEY_NAME: record.key} if record.key else {}
     return {**kept, **named, contract.HEADER_REQUEST_ID: record.request_id}
 
 
 async def _follow(runs: Runs, run: Run, request: web.Request, record: Record, stall: float) -> web.StreamResponse:
-    run.clients += 1
+    runs.join(run)
     try:
         while run.status is None and not run.ended:
             await run.change()
@@ -105,7 +105,7 @@ async def _follow(runs: Runs, run: Run, request: web.Request, record: Record, st
             raise run.error
         return web.Response(body=bytes(run.body), status=run.status or 502, headers=_headers(run, record))
     finally:
-        await runs.leave(run)
+        runs.leave(run)
 
 
 async def _stream(run: Run, request: web.Request, record: Record, stall: float) -> web.StreamResponse:

@@ -95,11 +95,19 @@ class Runs:
             await self._stack.aclose()
         self._leases.close()
 
-    async def leave(self, run: Run) -> None:
+    def join(self, run: Run) -> None:
+        """One client more: whoever left before it decides nothing."""
+        run.clients += 1
+        if run.giving_up:
+            run.giving_up.cancel()
+            run.giving_up = None
+
+    def leave(self, run: Run) -> None:
         """One client less; without any an answer goes on for a while, then it is given up."""
         run.clients -= 1
         if run.clients == 0 and not run.ended and run.task:
-            asyncio.get_running_loop().call_later(self._settings.linger_seconds, self._give_up, run)
+            loop = asyncio.get_running_loop()
+            run.giving_up = loop.call_later(self._settings.linger_seconds, self._give_up, run)
 
     def _give_up(self, run: Run) -> None:
         if run.clients == 0 and not run.ended and run.task:
