@@ -135,7 +135,6 @@ def test_the_request_for_the_rest_names_tokens_and_the_answer():
     assert ours == {"resume_token_ids": [1, 2, 3], "id": "chatcmpl-1", "created": 0}
 
 
-@pytest.mark.parametrize("said", [ApiError(400, "no \ud800", param="\ud800").body(), error_event("no \ud800", "x")])
-def test_an_error_may_quote_half_a_character_of_the_client(said: bytes):
-    document = json.loads(said.removeprefix(b"data: "))
-    assert document["error"]["message"] == "no ?"
+def test_an_error_may_quote_half_a_character_of_the_client():
+    for said in (ApiError(400, "no \ud800", param="\ud800").body(), error_event("no \ud800", "x")):
+        assert json.loads(said.removeprefix(b"data: "))["error"]["message"] == "no ?"
