@@ -13,8 +13,9 @@ from inference_service.gateway.chat_request import ChatRequest
 from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.errors import ApiError
 from inference_service.gateway.event_stream import BadAnswerError
-from inference_service.gateway.handover import LeavingNodeError
+from inference_service.gateway.handover import GivenUpError, LeavingNodeError
 from inference_service.gateway.metrics import GatewayMetrics
+from inference_service.gateway.open_requests import OpenRequests, Place
 from inference_service.gateway.patience import LONGEST_TOTAL_SECONDS
 from inference_service.gateway.request_record import RECORD, Record
 from inference_service.gateway.resume import Resumer, Takeovers
@@ -32,6 +33,7 @@ UPSTREAM_ERRORS = (
     GatewayStoppingError,
     TotalTimeError,
     LeavingNodeError,
+    GivenUpError,
 )
 INTERRUPTED = ApiError(502, "The answer broke off: the node that gave it was lost.", code="stream_interrupted")
 
@@ -46,6 +48,7 @@ class ChatEndpoint:
         settings: GatewaySettings,
         metrics: GatewayMetrics,
         streams: OpenStreams,
+        opened: OpenRequests,
         clock: Callable[[], float],
     ) -> None:
         self._dispatcher = dispatcher
@@ -54,7 +57,7 @@ class ChatEndpoint:
         self._metrics = metrics
         self._streams = streams
         self._clock = clock
-        self._open = 0
+        self._requests = opened
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request.
@@ -62,18 +65,14 @@ class ChatEndpoint:
         Raises:
             ApiError: nothing has been sent yet; the application turns it into an answer.
         """
-        if self._open >= self._settings.most_open:
-            text = f"This gateway has {self._open} requests open already, as many as it may."
-            raise ApiError(503, text, code="gateway_full", retry_after=1)
-        self._open += 1
-        try:
-            return await self._answer(request, request[RECORD])
-        finally:
-            self._open -= 1
+        record = request[RECORD]
+        with self._requests.admit(counted=not record.inside) as place:
+            return await self._answer(request, record, place)
 
-    async def _answer(self, request: web.Request, record: Record) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, record: Record, place: Place) -> web.StreamResponse:
         chat = await chat_request.read(
             request,
+            place,
             self._settings.models,
             body_seconds=self._settings.body_seconds,
             longest_wait=self._settings.longest_wait_seconds,
@@ -173,7 +172,7 @@ class ChatEndpoint:
                 return None
             problem = problem or "the node ended the stream without [DONE]"
             last_word = opening.cutter.error or INTERRUPTED.event()
-            leaves = client.stream.leaves or opening.cutter.handed_over
+            leaves, hurried = client.stream.leaves or opening.cutter.handed_over, client.stream.hurried
             client.stream.follow(None, self._clock())
             if client.stream.stopping.is_set() or not self._settings.resume:
                 await client.response.write(over().event() if client.stream.over else last_word)
@@ -181,7 +180,7 @@ class ChatEndpoint:
             if refusal := tried.refusal(memory):
                 await client.response.write(last_word)
                 return f"{problem}; not taken over: {refusal}"
-            self._note(record, opening, tried, None if leaves else problem)
+            self._note(record, tried, None if leaves else problem, aside=not (opening.cutter.error or hurried))
             await stack.aclose()  # the old node stops decoding
             try:
                 opening = await self._resumer.take_over(stack, chat, record, memory, tried, client)
@@ -191,13 +190,13 @@ class ChatEndpoint:
             record.resumed += 1
             self._metrics.resumed.inc()
 
-    def _note(self, record: Record, opening: Opening, tried: Takeovers, problem: str | None) -> None:
+    def _note(self, record: Record, tried: Takeovers, problem: str | None, *, aside: bool) -> None:
         """A node that leaves has not failed (`problem` is None); it takes nothing more either."""
         node = record.node or ""
         if problem is not None:
             record.failed_nodes.append(f"{node}: {problem}")
             tried.failed.add(node)
-        if not opening.cutter.error:
+        if aside:
             self._resumer.fleet.set_aside(node)
 
 

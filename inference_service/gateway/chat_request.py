@@ -3,7 +3,6 @@
 Everything else is the node's to check (docs/api.md).
 """
 
-import asyncio
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from inference_service import contract
 from inference_service.gateway import patience, work
 from inference_service.gateway.errors import ApiError, unknown_model
 from inference_service.gateway.http_edge import MOST_NESTING, deeper_than
+from inference_service.gateway.open_requests import Place, body_of
 from inference_service.gateway.patience import Patience
 from inference_service.gateway.work import Work
 
@@ -31,22 +31,16 @@ class ChatRequest:
 
 
 async def read(
-    request: web.Request, models: Collection[str], *, body_seconds: float, longest_wait: float
+    request: web.Request, place: Place, models: Collection[str], *, body_seconds: float, longest_wait: float
 ) -> ChatRequest:
     """Take the request in.
 
     Raises:
         ApiError: the body is late, not a JSON object, or names no model of `models`; a time limit is no number.
-        web.HTTPRequestEntityTooLarge: by aiohttp, above the application's limit.
+        web.HTTPRequestEntityTooLarge: it is above the application's limit.
     """
     waits = patience.read(request.headers, longest_wait)
-    try:
-        async with asyncio.timeout(body_seconds):
-            body = await request.read()
-    except TimeoutError as error:
-        text = f"The request body did not arrive within {body_seconds:g} s."
-        raise ApiError(408, text, code="request_timeout") from error
-    return parse(body, models, waits)
+    return parse(await body_of(request, place, body_seconds), models, waits)
 
 
 def parse(body: bytes, models: Collection[str], waits: Patience) -> ChatRequest:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from inference_service import contract
+from inference_service.gateway.beginnings import Beginning
 from inference_service.gateway.chat_request import ChatRequest
 from inference_service.gateway.demand import DemandMeter
-from inference_service.gateway.errors import ApiError
+from inference_service.gateway.errors import ApiError, NodeRefusedError
 from inference_service.gateway.fleet import Fleet
 from inference_service.gateway.node_view import NodeView
 from inference_service.gateway.request_record import Record
@@ -25,10 +26,12 @@ QUEUE_FULL_SECONDS = 10
 
 @dataclass
 class Attempts:
-    """What has been tried for one request. Nodes that failed it are set aside in the fleet, for every request."""
+    """What has been tried for one request. Nodes that were lost are set aside in the fleet, for every request."""
 
     full: set[str] = field(default_factory=set)  # said so a moment ago
-    lost: int = 0
+    failed: set[str] = field(default_factory=set)  # this request alone
+    failure: ApiError | None = None  # the last of those: what the client hears when no other node is left
+    lost: int = 0  # nodes that this request may have taken down, or was hurried past
     busy: bool = False
     waited: bool = False
 
@@ -71,35 +74,56 @@ class Dispatcher:
                 return await self.attempt(stack, view, chat, record, deadline)
             except NodeFailedError as error:
                 record.failed_nodes.append(f"{view.found.instance_id}: {error}")
-                self._fleet.set_aside(view.found.instance_id)
-                attempts.lost += error.sent
-                if attempts.lost >= MOST_LOST:
-                    text = f"{attempts.lost} nodes were lost before they began to answer this request."
-                    raise ApiError(502, text, code="nodes_lost") from error
-            except ApiError as error:
-                if error.status != 503:
+                self._lost(view, attempts, error)
+            except NodeRefusedError as error:
+                if error.status < 500:
                     raise
-                self._refused(view, attempts, error)
+                self._refused(view, attempts, record, error)
+            if attempts.lost >= MOST_LOST:
+                text = f"{attempts.lost} nodes were lost before they began to answer this request."
+                raise attempts.failure or ApiError(502, text, code="nodes_lost")
 
     def learn(self, model: str, tokens: int) -> None:
         """An answer of `model` has ended after so many tokens, streamed or not."""
         if tokens:
             self._fleet.usual.learn(model, tokens)
 
-    def _refused(self, view: NodeView, attempts: Attempts, error: ApiError) -> None:
-        """A node that is full may have room in a moment; one that drains is no node to us until it says otherwise."""
-        if error.code == contract.CODE_NODE_BUSY:
-            attempts.full.add(view.found.instance_id)
-            attempts.busy = True
+    def _lost(self, view: NodeView, attempts: Attempts, error: NodeFailedError) -> None:
+        """Who lets nodes no time to answer cannot take them away from everybody: they are good for other requests."""
+        if error.hurried:
+            text = f"No node took the connection within the time of {contract.HEADER_CONNECT_TIMEOUT}."
+            attempts.failure = ApiError(504, text, code="deadline_exceeded")
+            attempts.failed.add(view.found.instance_id)
         else:
             self._fleet.set_aside(view.found.instance_id)
+        attempts.lost += error.sent or error.hurried
+
+    def _refused(self, view: NodeView, attempts: Attempts, record: Record, error: NodeRefusedError) -> None:
+        """A node that is full may have room in a moment; one that drains is no node to us until it says otherwise.
+
+        One whose engine failed stays for others: it lives and says so itself when it cannot serve. Whoever sends what
+        engines fail on would else take the fleet away from everybody.
+        """
+        node = view.found.instance_id
+        if error.status != 503:
+            record.failed_nodes.append(f"{node}: {error.status} {error.code}")
+            attempts.failed.add(node)
+            attempts.failure = error
+            attempts.lost += 1
+        elif error.code == contract.CODE_NODE_BUSY:
+            attempts.full.add(node)
+            attempts.busy = True
+        else:
+            self._fleet.set_aside(node)
 
     async def _warm_node(self, chat: ChatRequest, attempts: Attempts, record: Record, deadline: float) -> NodeView:
         while True:
             if self._fleet.closing and not record.committed:
                 raise ApiError(503, "This gateway is stopping; another one answers.", code="stopping", retry_after=1)
-            if view := self._fleet.choose(chat.model, attempts.full, chat.work):
+            if view := self._fleet.choose(chat.model, attempts.full | attempts.failed, chat.work):
                 return view
+            if attempts.failure and not attempts.full:
+                raise attempts.failure
             remaining = deadline - self._clock()
             if remaining <= 0:
                 raise self._refusal(chat.model, attempts)
@@ -137,10 +161,12 @@ class Dispatcher:
         """
         url = f"http://{view.found.address}:{self._settings.node_port}{contract.PATH_CHAT_COMPLETIONS}"
         connect = chat.patience.connect or CONNECT_SECONDS
+        beginning = Beginning(view.found.instance_id, chat.model, chat.version)
         limits = Limits(self._begin_seconds(chat, record, deadline), self._settings.most_answer_bytes, connect)
         async with AsyncExitStack() as attempt:
             attempt.enter_context(self._fleet.request_to(view, chat.work))
-            opening = await begin(self._http, url, chat, record.request_id, limits)
+            async with self._fleet.beginnings.while_hoped_for(beginning):
+                opening = await begin(self._http, url, chat, record.request_id, limits)
             attempt.callback(opening.response.close)
             stack.push_async_callback(attempt.pop_all().aclose)
             return opening

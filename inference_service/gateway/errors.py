@@ -35,11 +35,15 @@ class ApiError(Exception):
     def body(self) -> bytes:
         """The error document."""
         members = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
-        return json.dumps({"error": members}, ensure_ascii=False).encode()
+        return json.dumps({"error": members}, ensure_ascii=False).encode(errors="replace")  # half a character has none
 
     def event(self) -> bytes:
         """The error after the status line has gone: one event, and no [DONE] after it."""
         return b"data: " + self.body() + b"\n\n"
+
+
+class NodeRefusedError(ApiError):
+    """What a node itself said instead of an answer."""
 
 
 def kind_of(status: int) -> str:
@@ -56,12 +60,12 @@ def unknown_model(model: str) -> ApiError:
     return ApiError(404, text, param="model", code="model_not_found")
 
 
-def from_node(status: int, document: Any) -> ApiError:
+def from_node(status: int, document: Any) -> NodeRefusedError:
     """A node's error document, or a general sentence where it sent none."""
     error = document.get("error") if isinstance(document, Mapping) else None
     if not isinstance(error, Mapping) or not isinstance(error.get("message"), str):
-        return ApiError(502, f"The node answered {status} without a reason.", code="bad_node_answer")
-    return ApiError(
+        return NodeRefusedError(502, f"The node answered {status} without a reason.", code="bad_node_answer")
+    return NodeRefusedError(
         status,
         error["message"],
         code=_text(error.get("code")),

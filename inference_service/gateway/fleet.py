@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from inference_service.gateway import node_view, routing
+from inference_service.gateway.beginnings import Beginnings
 from inference_service.gateway.chat_request import ChatRequest
 from inference_service.gateway.discovery import FoundNode
 from inference_service.gateway.errors import ApiError
@@ -33,6 +34,8 @@ class Fleet:
         self.waiting_tokens = 0.0  # that they are expected to need
         self.listed_at: float | None = None
         self.closing = False
+        self.beginnings = Beginnings()
+        self._given_up: set[str] = set()  # nodes that missed too many polls; also after EC2 has forgotten them
         self._turns: dict[str, int] = {}
         self._requests = 0
         self._clock = clock
@@ -45,6 +48,7 @@ class Fleet:
             self.prefixes.forget(gone)
             self.warm_ups.forget(gone)
         self._turns = {known: turn for known, turn in self._turns.items() if known in self.nodes}
+        self._given_up &= self.nodes.keys() | self.in_flight.keys()
         self.listed_at = self._clock()
 
     def reported(self, instance_id: str, report: Any) -> None:
@@ -53,15 +57,34 @@ class Fleet:
             now = self._clock()
             self.nodes[instance_id] = node_view.reported(view, report, now, self.in_flight[instance_id])
             self.warm_ups.note(self.nodes[instance_id])
+            if self.nodes[instance_id].report is not None:
+                self._given_up.discard(instance_id)
             if view.routable and not self.nodes[instance_id].routable:
                 self.prefixes.forget(instance_id)  # it comes back, if it does, with an engine loaded anew
             if self.nodes[instance_id].routable and not view.routable:
                 self._tell()
+            self._give_up(view)
 
     def missed(self, instance_id: str, error: str) -> None:
         """A readiness poll without an answer."""
         if view := self.nodes.get(instance_id):
             self.nodes[instance_id] = node_view.missed(view, error)
+            self._give_up(view)
+
+    def _give_up(self, before: NodeView) -> None:
+        """A node may have missed its last poll, or another may have become warm: what waits for the one goes there."""
+        instance_id = before.found.instance_id
+        if before.report is not None and self.nodes[instance_id].report is None:
+            self._given_up.add(instance_id)
+        if self._given_up:
+            self.beginnings.end(lambda each: self.hopeless(each.node, each.model, each.version))
+
+    def hopeless(self, instance_id: str, model: str, version: str | None) -> bool:
+        """Whether a node is gone, and another one could do its work.
+
+        Where all seem gone at once the polls may be at fault, and what still comes is better than nothing.
+        """
+        return instance_id in self._given_up and any(each.serves(model, version) for each in self.nodes.values())
 
     def set_aside(self, instance_id: str) -> None:
         """Send nothing more to a node that has just failed a request, until its next good report."""

@@ -2,6 +2,7 @@
 
 A node that leaves finishes what it can and gives up the rest at its deadline, all at once. What cannot be complete by
 then gains nothing from waiting: it moves as soon as another node of its version has room. Where none has, it stays.
+Likewise streams of nodes that answer no readiness polls any more and send nothing: where another one is warm.
 """
 
 import asyncio
@@ -14,10 +15,15 @@ from inference_service.gateway.node_view import NodeView
 from inference_service.gateway.stalls import OpenStream, OpenStreams
 
 LOOK_SECONDS = 0.5
+QUIET_SECONDS = 3.0  # a node that misses polls, but still sends, is busy and not gone
 
 
 class LeavingNodeError(Exception):
     """The node that gives the stream leaves before it can be complete."""
+
+
+class GivenUpError(Exception):
+    """The node answers neither polls nor the stream."""
 
 
 def deadlines(nodes: Iterable[NodeView], now: float) -> dict[str, float]:
@@ -62,9 +68,25 @@ def move(streams: OpenStreams, fleet: Fleet, now: float) -> int:
     return moved
 
 
+def leave_given_up(streams: OpenStreams, fleet: Fleet, now: float) -> int:
+    """End the connections of streams whose node is gone without a word: their handlers find another one."""
+    moved = 0
+    for stream in streams:
+        carried, content = stream.carried, stream.content
+        quiet = stream.quiet_seconds(now) >= QUIET_SECONDS
+        if carried is None or content is None or not quiet:
+            continue
+        if fleet.hopeless(carried.node, carried.model, carried.memory.version):
+            content.set_exception(GivenUpError(f"{carried.node} answers neither polls nor the stream"))
+            stream.carried = None
+            moved += 1
+    return moved
+
+
 async def watch(streams: OpenStreams, fleet: Fleet) -> None:
     """Look again and again, for ever."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         move(streams, fleet, loop.time())
+        leave_given_up(streams, fleet, loop.time())

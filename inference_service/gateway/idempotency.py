@@ -15,15 +15,21 @@ from inference_service.gateway.errors import ApiError
 from inference_service.gateway.idempotency_lease import other_body
 from inference_service.gateway.idempotent_run import Run
 from inference_service.gateway.idempotent_runs import Runs
+from inference_service.gateway.open_requests import OpenRequests, Place, body_of
 from inference_service.gateway.request_record import RECORD, Record
 from inference_service.gateway.settings import GatewaySettings
 
 GIVEN = re.compile(r"[\x21-\x7e]{1,255}")
-# Of a connection, or none of an answer's business.
-NOT_PASSED = {"host", "authorization", "content-length", "transfer-encoding", "connection", "accept-encoding", "cookie"}
+# What the gateway goes by; no other header of a client matters to an answer.
+PASSED = {
+    contract.HEADER_DEADLINE,
+    contract.HEADER_CONNECT_TIMEOUT,
+    contract.HEADER_SILENCE_TIMEOUT,
+    contract.HEADER_TOTAL_TIMEOUT,
+}
 
 
-def idempotency_guard(runs: Runs, settings: GatewaySettings) -> Middleware:
+def idempotency_guard(runs: Runs, opened: OpenRequests, settings: GatewaySettings) -> Middleware:
     """Takes requests with an Idempotency-Key out of the usual way."""
 
     @web.middleware
@@ -34,9 +40,16 @@ def idempotency_guard(runs: Runs, settings: GatewaySettings) -> Middleware:
         if not GIVEN.fullmatch(given):
             text = f"{contract.HEADER_IDEMPOTENCY_KEY} has to be 1 to 255 visible ASCII characters."
             raise ApiError(400, text, param=contract.HEADER_IDEMPOTENCY_KEY)
+        with opened.admit() as place:
+            run = await _run_for(request, given, place)
+            return await _follow(runs, run, request, request[RECORD], settings.stall_seconds)
+
+    async def _run_for(request: web.Request, given: str, place: Place) -> Run:
+        """The answer under the key, found or begun. The body is the run's alone from here on."""
         record = request[RECORD]
         wait = patience.read(request.headers, settings.longest_wait_seconds).begin or settings.replay_wait_seconds
-        body = await _body(request, settings.body_seconds)
+        body = await body_of(request, place, settings.body_seconds)
+        place.let_body_go()
         identity, print_ = identity_of(record.key, given), fingerprint(body)
         run = runs.find(identity)
         if run is None:
@@ -46,15 +59,15 @@ def idempotency_guard(runs: Runs, settings: GatewaySettings) -> Middleware:
             record.replayed = True
         if run.fingerprint != print_:
             raise other_body()
-        return await _follow(runs, run, request, record, settings.stall_seconds)
+        return run
 
     return guard
 
 
 @web.middleware
 async def named_inside(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A request inside the gateway brings its key's name along."""
-    request[RECORD].key = request.headers.get(contract.HEADER_KEY_NAME)
+    """A request inside the gateway brings its key's name along; its place is held by the run that asks."""
+    request[RECORD].key, request[RECORD].inside = request.headers.get(contract.HEADER_KEY_NAME), True
     return await handler(request)
 
 
@@ -70,28 +83,14 @@ def fingerprint(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-async def _body(request: web.Request, seconds: float) -> bytes:
-    try:
-        async with asyncio.timeout(seconds):
-            return await request.read()
-    except TimeoutError as error:
-        text = f"The request body did not arrive within {seconds:g} s."
-        raise ApiError(408, text, code="request_timeout") from error
-
-
 def _passed(request: web.Request, record: Record) -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in request.headers.items()
-        if name.lower() not in NOT_PASSED and name.lower() != contract.HEADER_IDEMPOTENCY_KEY.lower()
-    }
-    kept.pop(contract.HEADER_KEY_NAME, None)
+    kept = {name: value for name, value in request.headers.items() if name.lower() in PASSED}
     named = {contract.HEADER_KEY_NAME: record.key} if record.key else {}
     return {**kept, **named, contract.HEADER_REQUEST_ID: record.request_id}
 
 
 async def _follow(runs: Runs, run: Run, request: web.Request, record: Record, stall: float) -> web.StreamResponse:
-    run.clients += 1
+    runs.join(run)
     try:
         while run.status is None and not run.ended:
             await run.change()
@@ -106,7 +105,7 @@ async def _follow(runs: Runs, run: Run, request: web.Request, record: Record, st
             raise run.error
         return web.Response(body=bytes(run.body), status=run.status or 502, headers=_headers(run, record))
     finally:
-        await runs.leave(run)
+        runs.leave(run)
 
 
 async def _stream(run: Run, request: web.Request, record: Record, stall: float) -> web.StreamResponse:

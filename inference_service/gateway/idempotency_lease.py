@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from inference_service import contract
 from inference_service.gateway.errors import ApiError
+from inference_service.gateway.idempotency_calls import ASK_SECONDS, KEEP_SECONDS, StoreCalls
 from inference_service.gateway.idempotency_store import DONE, FREE, RUNNING, IdempotencyStore, Kept, StoreError
 from inference_service.gateway.idempotent_run import Run
 
@@ -21,7 +23,7 @@ class Leases:
 
     def __init__(self, store: IdempotencyStore | None, lease_seconds: float, clock: Callable[[], float]) -> None:
         self._store, self._seconds, self._clock = store, lease_seconds, clock
-        self._owner = secrets.token_hex(8)
+        self._calls = StoreCalls(clock)
 
     async def claim(self, run: Run, wait: float) -> bool:
         """Whether this gateway is to make the answer; else the run has another one's.
@@ -38,25 +40,40 @@ class Leases:
             return True
 
     async def _wait_for_turn(self, run: Run, wait: float) -> bool:
-        until, seen, seen_at = self._clock() + wait, None, self._clock()
-        lease = Kept(RUNNING, run.fingerprint, self._owner)
-        run.etag = await self._write(run, lease, None)
+        until, seen_at = self._clock() + wait, self._clock()
+        seen: tuple[Kept, str] | None = None
+        run.owner = secrets.token_hex(8)
+        lease = Kept(RUNNING, run.fingerprint, run.owner)
+        run.etag = await self._calls.begin(self._writing(run, lease, None))
         while run.etag is None:
-            kept, etag = await self._read(run) or (None, None)
+            found = await self._look(run, seen)
+            kept, etag = found or (None, None)
+            if kept == lease:  # S3 took it without saying so
+                run.etag = etag
+                return True
             if kept and kept.state != FREE:
                 _refuse_other_body(kept.fingerprint, run)
                 if kept.state == DONE:
                     run.replay(kept.headers, kept.body)
                     return False
-                if etag != seen:
-                    seen, seen_at = etag, self._clock()
+                if seen is None or etag != seen[1]:
+                    seen, seen_at = found, self._clock()
                 if self._clock() - seen_at < self._seconds:
                     if self._clock() >= until:
                         raise _in_flight()
                     await asyncio.sleep(self._seconds / LOOKS)
                     continue
-            run.etag = await self._write(run, lease, etag)
+            run.etag = await self._calls.begin(self._writing(run, lease, etag))
         return True
+
+    async def _look(self, run: Run, before: tuple[Kept, str] | None) -> tuple[Kept, str] | None:
+        """What is kept now. Who knows that another gateway is at it learns nothing new from an S3 that fails."""
+        try:
+            return await self._calls.begin(self._reading(run))
+        except StoreError:
+            if before is None:
+                raise
+            return before
 
     async def renew(self, run: Run, making: "asyncio.Task[None]") -> None:
         """Keep the lease; who loses it to another gateway stops."""
@@ -64,7 +81,7 @@ class Leases:
         while True:
             await asyncio.sleep(self._seconds / RENEWALS)
             beat += 1
-            lease = Kept(RUNNING, run.fingerprint, self._owner, beat)
+            lease = Kept(RUNNING, run.fingerprint, run.owner, beat)
             async with run.writing:
                 with contextlib.suppress(StoreError):  # the end of the answer tells whether the lease was lost
                     run.etag = await self._write_over(run, lease)
@@ -72,22 +89,24 @@ class Leases:
                 making.cancel()
                 return
 
-    async def _write_over(self, run: Run, kept: Kept) -> str | None:
+    async def _write_over(self, run: Run, kept: Kept, seconds: float = ASK_SECONDS) -> str | None:
         """Write over what this gateway wrote last, also when S3 did so without saying it; None: it is another's now."""
-        etag = await self._write(run, kept, run.etag)
-        if etag is None and (found := await self._read(run)):
+        etag = await self._calls.upkeep(self._writing(run, kept, run.etag), seconds)
+        if etag is None and (found := await self._calls.upkeep(self._reading(run), seconds)):
             there, over = found
-            if (there.state, there.owner) == (RUNNING, self._owner):
-                etag = await self._write(run, kept, over)
+            if there == kept:
+                return over
+            if (there.state, there.owner) == (RUNNING, run.owner):
+                etag = await self._calls.upkeep(self._writing(run, kept, over), seconds)
         return etag
 
-    async def _write(self, run: Run, kept: Kept, over: str | None) -> str | None:
+    def _writing(self, run: Run, kept: Kept, over: str | None) -> Callable[[], str | None]:
         assert self._store is not None
-        return await asyncio.to_thread(self._store.write, run.identity, kept, over)
+        return partial(self._store.write, run.identity, kept, over)
 
-    async def _read(self, run: Run) -> tuple[Kept, str] | None:
+    def _reading(self, run: Run) -> Callable[[], tuple[Kept, str] | None]:
         assert self._store is not None
-        return await asyncio.to_thread(self._store.read, run.identity)
+        return partial(self._store.read, run.identity)
 
     async def keep(self, run: Run) -> None:
         """What has been answered, in place of the lease.
@@ -95,9 +114,9 @@ class Leases:
         Raises:
             ApiError: another gateway took this one for dead: its answer counts.
         """
-        kept = Kept(DONE, run.fingerprint, headers=run.headers, body=bytes(run.body))
+        kept = Kept(DONE, run.fingerprint, run.owner, headers=run.headers, body=bytes(run.body))
         try:
-            written = await self._write_over(run, kept)
+            written = await self._write_over(run, kept, KEEP_SECONDS)
         except StoreError as error:
             structlog.get_logger().warning("an answer could not be kept for its Idempotency-Key", error=str(error))
             return
@@ -108,12 +127,15 @@ class Leases:
     async def release(self, run: Run) -> None:
         """The next request with the key begins anew, and need not wait for the lease's end."""
         try:
-            given_back = await self._write_over(run, Kept(FREE, run.fingerprint))
+            given_back = await self._write_over(run, Kept(FREE, run.fingerprint, run.owner))
             reason = None if given_back else "another gateway has it"
         except StoreError as error:
             reason = str(error)
         if reason:
             structlog.get_logger().info("the lease of an answer was not given back", reason=reason)
+
+    def close(self) -> None:
+        self._calls.close()
 
 
 def _refuse_other_body(fingerprint: str, run: Run) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from inference_service import contract
 from inference_service.artifacts.store import error_code
@@ -24,6 +24,10 @@ ABSENT = ("NoSuchKey", "404", "AccessDenied", "403")  # without ListBucket S3 sa
 
 class StoreError(Exception):
     """S3 does not answer, or refuses."""
+
+
+class SilentStoreError(StoreError):
+    """S3 says nothing: asking again now would take as long."""
 
 
 @dataclass(frozen=True)
@@ -84,4 +88,5 @@ def _unless(codes: Sequence[str], call: Callable[[], Answer]) -> Answer | None:
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and error_code(error) in codes:
             return None
-        raise StoreError(f"{type(error).__name__}: {error}") from error
+        kind = SilentStoreError if isinstance(error, ConnectTimeoutError | ReadTimeoutError) else StoreError
+        raise kind(f"{type(error).__name__}: {error}") from error

@@ -24,6 +24,8 @@ class Run:
         self.replayed = False
         self.error: ApiError | None = None
         self.clients = 0
+        self.giving_up: asyncio.TimerHandle | None = None
+        self.owner = ""  # what tells its writes from all others
         self.etag: str | None = None
         self.task: asyncio.Task[None] | None = None
         self.writing = asyncio.Lock()  # of what is kept: each write names the one before

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -23,13 +23,27 @@ from inference_service.gateway.errors import ApiError
 from inference_service.gateway.idempotency_lease import Leases
 from inference_service.gateway.idempotency_store import IdempotencyStore
 from inference_service.gateway.idempotent_run import Run
+from inference_service.gateway.kept_answers import KeptAnswers
+from inference_service.gateway.open_requests import OpenRequests, Place
 from inference_service.gateway.settings import GatewaySettings
 
 KEPT_HEADERS = ("Content-Type", contract.HEADER_MODEL_VERSION)
 REFUSAL_HEADERS = (*KEPT_HEADERS, "Retry-After", contract.HEADER_EXPECTED_READY)
 MOST_BYTES = 256 << 20  # of all answers being made
-MOST_DONE_BYTES = 16 << 20  # of those made, which S3 has as well
 BROKEN = ApiError(502, "The answer broke off; ask again with the same key.", code="stream_interrupted")
+
+
+@dataclass
+class Asking:
+    """What the gateway is to be asked inside, and the place that this takes."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    place: Place
+
+    def let_body_go(self) -> None:
+        self.body = b""
+        self.place.let_body_go()
 
 
 class Runs:
@@ -39,16 +53,22 @@ class Runs:
         self,
         inside: web.Application,
         store: IdempotencyStore | None,
+        opened: OpenRequests,
         settings: GatewaySettings,
         clock: Callable[[], float],
     ) -> None:
-        self._inside, self._settings = inside, settings
+        self._inside, self._opened, self._settings = inside, opened, settings
         self._leases = Leases(store, settings.lease_seconds, clock)
         self._running: dict[str, Run] = {}
-        self._done: OrderedDict[str, Run] = OrderedDict()
+        self._done = KeptAnswers(clock)
         self._stack: contextlib.AsyncExitStack | None = None
         self._http: aiohttp.ClientSession | None = None
         self._opening = asyncio.Lock()
+
+    @property
+    def unfinished(self) -> int:
+        """Answers that are not kept yet, or whose lease is not given back."""
+        return len(self._running)
 
     def find(self, identity: str) -> Run | None:
         """The answer under this key, made or being made; one that came to nothing is no answer."""
@@ -56,11 +76,13 @@ class Runs:
         return run if run and (run.complete or not run.ended) else None
 
     def begin(self, identity: str, fingerprint: str, body: bytes, headers: Mapping[str, str], wait: float) -> Run:
-        """Have an answer made, or fetched. Raises ApiError: too much is kept."""
+        """Have an answer made, or fetched. Raises ApiError: too much is kept, or open."""
         if sum(len(run.body) for run in self._running.values()) > MOST_BYTES:
             raise ApiError(503, "Too many answers are kept for Idempotency-Keys.", code="nodes_busy", retry_after=1)
+        place = self._opened.enter()
+        place.hold(len(body))
         run = self._running[identity] = Run(identity, fingerprint)
-        run.task = asyncio.create_task(self._make(run, body, headers, wait))
+        run.task = asyncio.create_task(self._make(run, Asking(body, headers, place), wait))
         return run
 
     async def close(self, _: web.Application) -> None:
@@ -71,18 +93,27 @@ class Runs:
         await asyncio.gather(*(run.task for run in self._running.values() if run.task), return_exceptions=True)
         if self._stack:
             await self._stack.aclose()
+        self._leases.close()
 
-    async def leave(self, run: Run) -> None:
+    def join(self, run: Run) -> None:
+        """One client more: whoever left before it decides nothing."""
+        run.clients += 1
+        if run.giving_up:
+            run.giving_up.cancel()
+            run.giving_up = None
+
+    def leave(self, run: Run) -> None:
         """One client less; without any an answer goes on for a while, then it is given up."""
         run.clients -= 1
         if run.clients == 0 and not run.ended and run.task:
-            asyncio.get_running_loop().call_later(self._settings.linger_seconds, self._give_up, run)
+            loop = asyncio.get_running_loop()
+            run.giving_up = loop.call_later(self._settings.linger_seconds, self._give_up, run)
 
     def _give_up(self, run: Run) -> None:
         if run.clients == 0 and not run.ended and run.task:
             run.task.cancel()
 
-    async def _make(self, run: Run, body: bytes, headers: Mapping[str, str], wait: float) -> None:
+    async def _make(self, run: Run, asking: "Asking", wait: float) -> None:
         renewing: asyncio.Task[None] | None = None
         try:
             if await self._leases.claim(run, wait):
@@ -90,7 +121,7 @@ class Runs:
                     making = asyncio.current_task()
                     assert making is not None
                     renewing = asyncio.create_task(self._leases.renew(run, making))
-                await self._ask(run, body, headers)
+                await self._ask(run, asking)
                 async with run.writing:
                     if renewing:
                         renewing.cancel()
@@ -103,6 +134,7 @@ class Runs:
         except asyncio.CancelledError:
             run.fail(BROKEN)
         finally:
+            asking.place.leave()
             if renewing:
                 renewing.cancel()
             if not run.ended:
@@ -111,10 +143,11 @@ class Runs:
                 await self._leases.release(run)
             self._forget(run)
 
-    async def _ask(self, run: Run, body: bytes, headers: Mapping[str, str]) -> None:
+    async def _ask(self, run: Run, asking: "Asking") -> None:
         http = await self._open()
         url = f"http://gateway{contract.PATH_CHAT_COMPLETIONS}"
-        async with http.post(url, data=body, headers=headers) as answer:
+        async with http.post(url, data=asking.body, headers=asking.headers) as answer:
+            asking.let_body_go()
             run.status = answer.status
             names = KEPT_HEADERS if answer.status == 200 else REFUSAL_HEADERS
             run.headers = {name: answer.headers[name] for name in names if name in answer.headers}
@@ -131,16 +164,14 @@ class Runs:
         if self._running.get(run.identity) is run:
             del self._running[run.identity]
         if run.complete:
-            self._done[run.identity] = run
-            while sum(len(each.body) for each in self._done.values()) > MOST_DONE_BYTES:
-                self._done.popitem(last=False)
+            self._done.add(run)
 
     async def _open(self) -> aiohttp.ClientSession:
         """The socket inside, opened when it is first wanted: in a folder that no other user can enter."""
         async with self._opening:
             if self._http is None:
                 stack = contextlib.AsyncExitStack()
-                folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="warmfleet-gateway-"))
+                folder = Path(tempfile.mkdtemp(prefix="warmfleet-gateway-"))
                 stack.callback(shutil.rmtree, folder, ignore_errors=True)
                 runner = web.AppRunner(self._inside, handler_cancellation=True, access_log=None, shutdown_timeout=1)
                 await runner.setup()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from inference_service import contract
 from inference_service.gateway.errors import ApiError
 
-LONGEST_CONNECT_SECONDS = 30.0
+LEAST_CONNECT_SECONDS, LONGEST_CONNECT_SECONDS = 0.5, 30.0
+LEAST_SILENCE_SECONDS = 15.0  # a node that holds an answer back sends a comment every 10 s
 LONGEST_SILENCE_SECONDS = 600.0
 LONGEST_TOTAL_SECONDS = 3600.0
 
@@ -23,24 +24,28 @@ class Patience:
 
 
 def read(headers: Mapping[str, str], longest_wait: float) -> Patience:
-    """What the headers say, each cut to its limit.
+    """What the headers say, each brought within its bounds.
 
     Raises:
         ApiError: 400, naming every header that is not a number of seconds.
     """
-    limits = {
-        contract.HEADER_DEADLINE: longest_wait,
-        contract.HEADER_CONNECT_TIMEOUT: LONGEST_CONNECT_SECONDS,
-        contract.HEADER_SILENCE_TIMEOUT: LONGEST_SILENCE_SECONDS,
-        contract.HEADER_TOTAL_TIMEOUT: LONGEST_TOTAL_SECONDS,
+    bounds = {
+        contract.HEADER_DEADLINE: (0.0, longest_wait),
+        contract.HEADER_CONNECT_TIMEOUT: (LEAST_CONNECT_SECONDS, LONGEST_CONNECT_SECONDS),
+        contract.HEADER_SILENCE_TIMEOUT: (LEAST_SILENCE_SECONDS, LONGEST_SILENCE_SECONDS),
+        contract.HEADER_TOTAL_TIMEOUT: (0.0, LONGEST_TOTAL_SECONDS),
     }
-    given = {name: headers[name] for name in limits if name in headers}
+    given = {name: headers[name] for name in bounds if name in headers}
     found = {name: _seconds(raw, zero=name == contract.HEADER_DEADLINE) for name, raw in given.items()}
     wrong = [name for name, seconds in found.items() if seconds is None]
     if wrong:
         texts = [f"{name} is {given[name][:40]!r}; a number of seconds {_from(name)} is needed." for name in wrong]
         raise ApiError(400, " ".join(texts), param=wrong[0])
-    return Patience(*(None if (asked := found.get(name)) is None else min(asked, limits[name]) for name in limits))
+    return Patience(*(_within(found.get(name), *both) for name, both in bounds.items()))
+
+
+def _within(asked: float | None, least: float, most: float) -> float | None:
+    return None if asked is None else max(least, min(asked, most))
 
 
 def _seconds(raw: str, *, zero: bool) -> float | None:

@@ -29,6 +29,7 @@ class Record:
     tokens: int | None = None
     resumed: int = 0
     replayed: bool = False  # the answer of an earlier request with the same Idempotency-Key
+    inside: bool = False  # this gateway asks itself: somebody else holds the request's place
     silent: bool = False  # somebody else tells of this request
     problem: str | None = None
     failed_nodes: list[str] = field(default_factory=list)

@@ -95,7 +95,7 @@ class Resumer:
             try:
                 return await self.dispatcher.attempt(stack, view, rest, record, deadline)
             except NodeFailedError as error:
-                self._failed(node, str(error), record, tried, counts=error.sent)
+                self._failed(node, str(error), record, tried, counts=error.sent, aside=not error.hurried)
             except ApiError as error:
                 if error.status == 503 and error.code == contract.CODE_NODE_BUSY:
                     full.add(node)
@@ -108,8 +108,11 @@ class Resumer:
             if tried.fruitless >= MOST_FRUITLESS:
                 raise ApiError(502, "The answer broke off: every node failed on it.", code="stream_interrupted")
 
-    def _failed(self, node: str, problem: str, record: Record, tried: Takeovers, *, counts: bool) -> None:
+    def _failed(
+        self, node: str, problem: str, record: Record, tried: Takeovers, *, counts: bool, aside: bool = True
+    ) -> None:
         record.failed_nodes.append(f"{node}: {problem}")
-        self.fleet.set_aside(node)
+        if aside:
+            self.fleet.set_aside(node)
         tried.failed.add(node)
         tried.fruitless += counts

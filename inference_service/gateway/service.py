@@ -25,12 +25,14 @@ from inference_service.gateway.dispatch import Dispatcher
 from inference_service.gateway.fleet import Fleet
 from inference_service.gateway.http_edge import unambiguous
 from inference_service.gateway.idempotency import idempotency_guard, named_inside
+from inference_service.gateway.idempotency_calls import BEGIN_THREADS, UPKEEP_THREADS
 from inference_service.gateway.idempotency_store import IdempotencyStore
 from inference_service.gateway.idempotent_runs import Runs
 from inference_service.gateway.key_limits import KeyLimits
 from inference_service.gateway.keys import KeyRing, api_key_guard, follow_keys
 from inference_service.gateway.metrics import GatewayMetrics
 from inference_service.gateway.node_token import keep_node_token
+from inference_service.gateway.open_requests import OpenRequests
 from inference_service.gateway.resume import Resumer
 from inference_service.gateway.server import listening
 from inference_service.gateway.settings import GatewaySettings
@@ -49,6 +51,8 @@ class Gateway:
     keys: KeyRing
     app: web.Application
     demand: DemandMeter
+    runs: Runs
+    opened: OpenRequests
 
 
 def aws_client(service: str, region: str) -> Any:
@@ -60,7 +64,12 @@ def aws_client(service: str, region: str) -> Any:
 
 def s3_client(region: str) -> Any:
     """The client for answers that are kept. A client waits for it: it gives up soon."""
-    config = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=1, read_timeout=3)
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 2},
+        connect_timeout=1,
+        read_timeout=3,
+        max_pool_connections=BEGIN_THREADS + UPKEEP_THREADS,
+    )
     session: Any = boto3.Session(region_name=region)
     return session.client("s3", config=config)
 
@@ -90,18 +99,19 @@ def assemble(settings: GatewaySettings, http: aiohttp.ClientSession, clock: Call
     fleet, metrics, streams = Fleet(clock), GatewayMetrics(), OpenStreams()
     dispatcher = Dispatcher(fleet, http, settings, clock)
     resumer = Resumer(dispatcher, fleet, settings, clock)
-    chat = ChatEndpoint(dispatcher, resumer, settings, metrics, streams, clock)
+    opened = OpenRequests(settings.most_open, settings.most_open_bytes)
+    chat = ChatEndpoint(dispatcher, resumer, settings, metrics, streams, opened, clock)
     keys = KeyRing(
         configured=settings.api_keys_parameter is not None, private=loopback(settings.bind_address), now=time.time
     )
     inside = create_app(settings, fleet, chat, metrics, clock, [named_inside])
     store = IdempotencyStore(s3_client(settings.region), settings.bucket) if settings.bucket else None
-    runs = Runs(inside, store, settings, clock)
+    runs = Runs(inside, store, opened, settings, clock)
     guards = [unambiguous, api_key_guard(keys, KeyLimits(settings.gateways, clock))]
-    guards += [idempotency_guard(runs, settings)] if settings.deduplication else []
+    guards += [idempotency_guard(runs, opened, settings)] if settings.deduplication else []
     app = create_app(settings, fleet, chat, metrics, clock, guards)
     app.on_cleanup.append(runs.close)
-    return Gateway(fleet, streams, keys, app, dispatcher.demand)
+    return Gateway(fleet, streams, keys, app, dispatcher.demand, runs, opened)
 
 
 def _work(
@@ -161,10 +171,9 @@ async def drain(gateway: Gateway, seconds: float) -> None:
     count, loop = fleet.in_flight.total(), asyncio.get_running_loop()
     structlog.get_logger().info("stopping", in_flight=count, drain_seconds=seconds)
     until = loop.time() + seconds
-    while (fleet.in_flight.total() or streams) and (remaining := until - loop.time()) > 0:
-        await fleet.wait_for_change(
-            min(remaining, LOOK_AGAIN_SECONDS)
-        )  # a stream between two nodes is in flight nowhere
+    # A stream between two nodes is in flight nowhere; neither is an answer that S3 has yet to take.
+    while (fleet.in_flight.total() or streams or gateway.runs.unfinished) and (remaining := until - loop.time()) > 0:
+        await fleet.wait_for_change(min(remaining, LOOK_AGAIN_SECONDS))
     if streams:
         structlog.get_logger().warning("the time to drain is over: streams are broken off", streams=len(streams))
         streams.break_all()

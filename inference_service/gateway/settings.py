@@ -38,6 +38,7 @@ class GatewaySettings:
     most_waiting_tokens: float = 1e6  # expected work of what waits for a warm node: four thousand usual answers
     most_waiting_bytes: int = 256 << 20  # and what their bodies may take in memory
     most_open: int = 4000  # chat completions at once, streams among them; about 150 KB of memory each
+    most_open_bytes: int = 1 << 30  # and of their bodies
     body_seconds: float = 30.0  # for a request body to arrive
     drain_seconds: float = 60.0  # for answers in flight, after SIGTERM
     idle_connection_seconds: float = 75.0  # above the load balancer's: the side that reuses must not lose the race

@@ -37,11 +37,19 @@ class OpenStream:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # it ends now, whatever goes on in it
     carried: Carried | None = None  # by which node; None while another one is being found
     leaves: bool = False  # its node has to leave before it can be complete: another one is to go on
+    hurried: bool = False  # broken by the client's own limit, shorter than ours: nothing against the node
 
     def follow(self, content: StreamReader | None, now: float, carried: Carried | None = None) -> None:
         """The stream goes on from another node, or waits for one."""
-        self.content, self.moved_at, self.carried, self.leaves = content, now, carried, False
+        self.content, self.moved_at, self.carried = content, now, carried
+        self.leaves = self.hurried = False
         self.bytes_then = content.total_bytes if content else 0
+
+    def quiet_seconds(self, now: float) -> float:
+        """How long nothing has come from the node, as far as anybody has looked."""
+        if self.content is not None and self.content.total_bytes != self.bytes_then:
+            self.bytes_then, self.moved_at = self.content.total_bytes, now
+        return now - self.moved_at
 
 
 class OpenStreams:
@@ -75,9 +83,8 @@ class OpenStreams:
                 _end(stream)
             if stream.content is None or stream.over:
                 continue
-            if stream.content.total_bytes != stream.bytes_then:
-                stream.bytes_then, stream.moved_at = stream.content.total_bytes, now
-            elif now - stream.moved_at >= most:
+            if stream.quiet_seconds(now) >= most:
+                stream.hurried = most < longest
                 _break(stream, most)
 
     def break_all(self) -> None:

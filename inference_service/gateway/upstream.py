@@ -19,11 +19,14 @@ LARGE_BODY_BYTES = 1 << 18
 
 
 class NodeFailedError(Exception):
-    """The node gave no answer, and nothing has reached the client. `sent`: the request may have reached the node."""
+    """The node gave no answer, and nothing has reached the client. `sent`: the request may have reached the node.
 
-    def __init__(self, reason: str, *, sent: bool) -> None:
+    `hurried`: the client's own limit was over, which is shorter than ours and says nothing against the node.
+    """
+
+    def __init__(self, reason: str, *, sent: bool, hurried: bool = False) -> None:
         super().__init__(reason)
-        self.sent = sent
+        self.sent, self.hurried = sent, hurried
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ async def begin(http: aiohttp.ClientSession, url: str, chat: ChatRequest, reques
                 response.close()
                 raise
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise NodeFailedError(f"{type(error).__name__}: {error}", sent=False) from error
+        hurried = isinstance(error, aiohttp.ConnectionTimeoutError) and limits.connect_seconds < CONNECT_SECONDS
+        raise NodeFailedError(f"{type(error).__name__}: {error}", sent=False, hurried=hurried) from error
     except TimeoutError as error:
         text = f"The answer did not begin within {limits.begin_seconds:g} s."
         raise ApiError(504, text, code="deadline_exceeded") from error

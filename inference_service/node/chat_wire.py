@@ -101,4 +101,4 @@ def _extension(token_ids: Sequence[int]) -> bytes:
 
 
 def _compact(document: Any) -> bytes:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")  # half a character

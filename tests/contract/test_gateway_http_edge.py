@@ -7,7 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.contract.node_bytes import CHAT, WHOLE, answers
+from inference_service import contract
+from tests.contract.node_bytes import CHAT, HEAD, STREAM, WHOLE, answers, chunk, event, sends
 
 ANSWER = answers(200, b"{}")
 
@@ -99,6 +100,50 @@ async def test_more_requests_than_a_gateway_may_have_open_are_refused_with_when_
     go_on.set()
     assert [(await each).status for each in asking] == [200, 200]
     async with client.post(CHAT, json=WHOLE) as answer:
+        assert answer.status == 200
+
+
+KEY = {contract.HEADER_IDEMPOTENCY_KEY: "one"}
+
+
+@pytest.mark.parametrize("gate", [{"most_open": 3}], indirect=True)
+async def test_requests_that_follow_the_answer_of_another_count_as_open_and_keep_no_body(
+    gate: Any, client: aiohttp.ClientSession
+):
+    await gate.node(sends(HEAD, chunk(event("one")), then=asyncio.Event()))
+    body, opened = json.dumps(STREAM).encode(), gate.gateway.opened
+    async with client.post(CHAT, data=body, headers=KEY), client.post(CHAT, data=body, headers=KEY):
+        assert (opened.count, opened.held_bytes) == (3, len(body))  # two clients, and the answer that is made
+        async with client.post(CHAT, data=body, headers=KEY) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (503, "gateway_full")
+            assert answer.headers["Retry-After"] == "1"
+
+
+async def test_what_ends_makes_room_again_also_under_a_key(gate: Any, client: aiohttp.ClientSession):
+    await gate.node(ANSWER)
+    for headers in ({}, KEY, KEY, {contract.HEADER_IDEMPOTENCY_KEY: "two"}):
+        async with client.post(CHAT, json=WHOLE, headers=headers) as answer:
+            assert answer.status == 200
+    await gate.until(lambda: (gate.gateway.opened.count, gate.gateway.opened.held_bytes) == (0, 0))
+
+
+@pytest.mark.parametrize("gate", [{"most_open_bytes": 1000}], indirect=True)
+@pytest.mark.parametrize("headers", [{}, KEY], ids=["plain", "with a key"])
+async def test_bodies_above_what_all_may_take_are_refused_also_before_they_are_whole(
+    gate: Any, client: aiohttp.ClientSession, headers: dict[str, str]
+):
+    await gate.node(ANSWER)
+    host, _, port = gate.url.removeprefix("http://").partition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n" % CHAT.encode() + b" " * 800)
+    await gate.until(lambda: gate.gateway.opened.held_bytes == 800)
+    body = WHOLE | {"user": "x" * 200}
+    async with client.post(CHAT, json=body, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (503, "gateway_full")
+        assert answer.headers["Retry-After"] == "1"
+    writer.close()
+    await gate.until(lambda: gate.gateway.opened.held_bytes == 0)
+    async with client.post(CHAT, json=body, headers=headers) as answer:
         assert answer.status == 200
 
 

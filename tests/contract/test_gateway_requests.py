@@ -33,6 +33,7 @@ async def answers(node: Any, writer: asyncio.StreamWriter) -> None:
         ("POST", CHAT, b'{"model": ["smollm2"]}', 400, None),
         ("POST", CHAT, b'{"model": "smollm2", "stream": "yes"}', 400, None),
         ("POST", CHAT, b'{"model": "gpt-9"}', 404, "model_not_found"),
+        ("POST", CHAT, b'{"model": "\\ud800"}', 404, "model_not_found"),
         ("POST", CHAT, b" " * (8 << 20) + b"{}", 413, "request_too_large"),
         ("GET", CHAT, b"", 405, "method_not_allowed"),
         ("POST", "/v1/embeddings", b"{}", 404, "unknown_url"),

@@ -159,11 +159,39 @@ async def test_nodes_that_are_lost_at_once_do_not_lose_a_request(gate: Any, clie
         assert answer.status == 200
 
 
-async def test_a_failure_of_the_engine_is_passed_on_and_not_repeated(gate: Any, client: aiohttp.ClientSession):
-    nodes = [await gate.node(refuses(500, "engine_failed")) for _ in range(2)]
+FAILED_EVENT = chunk(b'data: {"error":{"message":"the node\'s own words","code":null}}\n\n' + DONE)
+
+
+@pytest.mark.parametrize("failure", [refuses(500, "engine_failed"), sends(HEAD, FAILED_EVENT, END), answers(502, b"")])
+async def test_an_engine_that_fails_before_the_first_token_is_replaced_by_another_and_stays_for_others(
+    gate: Any, client: aiohttp.ClientSession, failure: Any
+):
+    bad = await gate.node(failure)
+    good = await gate.node(GOOD, in_flight=1)
     async with client.post(CHAT, json=STREAM) as answer:
+        assert await answer.read() == cut("one") + cut("two") + DONE
+    assert (len(bad.requests), len(good.requests)) == (1, 1)
+    assert gate.gateway.fleet.nodes[bad.instance_id].routable
+
+
+@pytest.mark.parametrize("nodes", [1, MOST_LOST - 1, MOST_LOST + 2])
+async def test_the_last_failure_is_passed_on_when_no_node_is_left_or_too_many_have_failed(
+    gate: Any, client: aiohttp.ClientSession, nodes: int
+):
+    failing = [await gate.node(refuses(500, "engine_failed")) for _ in range(nodes)]
+    headers = {contract.HEADER_DEADLINE: "30"}  # a wait for other nodes would only be a wait
+    async with client.post(CHAT, json=STREAM, headers=headers) as answer:
         assert answer.status == 500
         assert (await error_of(answer))["message"] == "the node's own words"
+    assert sum(len(node.requests) for node in failing) == min(nodes, MOST_LOST)
+
+
+async def test_what_a_node_refuses_as_the_clients_mistake_is_not_asked_of_another(
+    gate: Any, client: aiohttp.ClientSession
+):
+    nodes = [await gate.node(refuses(400, "unsupported_parameter")) for _ in range(2)]
+    async with client.post(CHAT, json=STREAM) as answer:
+        assert answer.status == 400
     assert sum(len(node.requests) for node in nodes) == 1
 
 

@@ -11,6 +11,7 @@ import pytest
 from inference_service import contract
 from inference_service.gateway import patience, service, waiting
 from inference_service.gateway.errors import ApiError
+from inference_service.node.chat import COMMENT_SECONDS
 from tests.contract.node_bytes import CHAT, DONE, GOOD, HEAD, STREAM, WHOLE, chunk, cut, error_of, event, sends
 
 SOON = {"commit_seconds": 0.05, "comment_seconds": 0.02}
@@ -90,28 +91,57 @@ async def test_the_openai_sdk_waits_ninety_seconds_for_its_first_token(gate: Any
 
 async def test_a_client_may_set_its_own_limits_for_silence_and_for_the_whole(gate: Any, client: aiohttp.ClientSession):
     await gate.node(sends(HEAD, chunk(event("one")), then=asyncio.Event()))
-    headers = {contract.HEADER_SILENCE_TIMEOUT: "5", contract.HEADER_TOTAL_TIMEOUT: "100"}
+    headers = {contract.HEADER_SILENCE_TIMEOUT: "20", contract.HEADER_TOTAL_TIMEOUT: "100"}
     async with client.post(CHAT, json=STREAM, headers=headers) as answer:
         await answer.content.readany()
         (stream,) = gate.gateway.streams
-        assert stream.silence == 5
+        assert stream.silence == 20
         gate.gateway.streams.break_stalled(asyncio.get_running_loop().time() + 101, 60)
         events = await answer.read()
     assert json.loads(events.removeprefix(b"data: "))["error"]["code"] == "deadline_exceeded"
 
 
 async def test_silence_beyond_the_clients_limit_breaks_the_nodes_stream(gate: Any, client: aiohttp.ClientSession):
-    await gate.node(sends(HEAD, chunk(event("one")), then=asyncio.Event()))
-    headers = {contract.HEADER_SILENCE_TIMEOUT: "5"}
+    node = await gate.node(sends(HEAD, chunk(event("one")), then=asyncio.Event()))
+    headers = {contract.HEADER_SILENCE_TIMEOUT: "20"}
     async with client.post(CHAT, json=STREAM, headers=headers) as answer:
         await answer.content.readany()
         now, (stream,) = asyncio.get_running_loop().time(), gate.gateway.streams
         gate.gateway.streams.break_stalled(now, 60)
-        gate.gateway.streams.break_stalled(now + 4, 60)
+        gate.gateway.streams.break_stalled(now + 19, 60)
         assert stream.content is not None
         assert stream.content.exception() is None
-        gate.gateway.streams.break_stalled(now + 6, 60)
-        await gate.until(lambda: stream.content is None)  # another node is looked for
+        gate.gateway.streams.break_stalled(now + 21, 60)
+        await gate.until(lambda: len(node.requests) == 2)  # no other node is there to go on
+
+
+@pytest.mark.parametrize(("given", "stays"), [({contract.HEADER_SILENCE_TIMEOUT: "20"}, True), ({}, False)])
+async def test_a_client_that_waits_less_than_usual_takes_no_silent_node_away_from_others(
+    gate: Any, client: aiohttp.ClientSession, given: dict[str, str], stays: bool
+):
+    silent = await gate.node(sends(HEAD, chunk(event("one")), then=asyncio.Event()))
+    async with client.post(CHAT, json=STREAM, headers=given) as answer:
+        await answer.content.readany()
+        second = await gate.node(GOOD)
+        now = asyncio.get_running_loop().time()
+        gate.gateway.streams.break_stalled(now, 60)
+        gate.gateway.streams.break_stalled(now + (21 if given else 61), 60)
+        assert (await answer.read()).endswith(DONE)
+    assert len(second.requests) == 1, "the answer did not go on elsewhere"
+    assert gate.gateway.fleet.nodes[silent.instance_id].routable is stays
+
+
+async def test_a_client_that_gives_nodes_no_time_to_connect_takes_none_away_from_others(
+    gate: Any, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(patience, "LEAST_CONNECT_SECONDS", 0.0)  # else loopback is always fast enough
+    nodes = [await gate.node(GOOD) for _ in range(3)]
+    async with client.post(CHAT, json=STREAM, headers={contract.HEADER_CONNECT_TIMEOUT: "0.000001"}) as answer:
+        assert answer.status == 504
+        assert contract.HEADER_CONNECT_TIMEOUT in (await error_of(answer))["message"]
+    assert all(gate.gateway.fleet.nodes[node.instance_id].routable for node in nodes)
+    async with client.post(CHAT, json=STREAM) as answer:
+        assert (await answer.read()).endswith(DONE)
 
 
 async def test_a_whole_answer_ends_with_its_total_time(gate: Any, client: aiohttp.ClientSession):
@@ -138,11 +168,17 @@ async def test_all_wrong_limits_are_named_at_once(gate: Any, client: aiohttp.Cli
         (contract.HEADER_CONNECT_TIMEOUT, "60", patience.LONGEST_CONNECT_SECONDS),
         (contract.HEADER_SILENCE_TIMEOUT, "1e9", patience.LONGEST_SILENCE_SECONDS),
         (contract.HEADER_TOTAL_TIMEOUT, "0.5", 0.5),
+        (contract.HEADER_CONNECT_TIMEOUT, "0.000001", patience.LEAST_CONNECT_SECONDS),
+        (contract.HEADER_SILENCE_TIMEOUT, "0.001", patience.LEAST_SILENCE_SECONDS),
     ],
 )
 def test_each_limit_has_a_limit(name: str, asked: str, granted: float):
     read = patience.read({name: asked}, 600)
     assert granted in (read.begin, read.connect, read.silence, read.total)
+
+
+def test_no_client_takes_a_held_back_answer_for_silence():
+    assert patience.LEAST_SILENCE_SECONDS > COMMENT_SECONDS
 
 
 @pytest.mark.parametrize("asked", ["0", "inf", "nan", "-1", "", "a"])

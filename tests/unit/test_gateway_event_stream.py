@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from inference_service.gateway.errors import ApiError
 from inference_service.gateway.event_stream import (
     DONE,
     MOST_EVENT_BYTES,
@@ -132,3 +133,8 @@ def test_the_request_for_the_rest_names_tokens_and_the_answer():
     memory.name(cutter.feed(node_stream(*PIECES)))
     ours = json.loads(memory.rest_of(b'{"model":"m"}'))["warmfleet"]
     assert ours == {"resume_token_ids": [1, 2, 3], "id": "chatcmpl-1", "created": 0}
+
+
+def test_an_error_may_quote_half_a_character_of_the_client():
+    for said in (ApiError(400, "no \ud800", param="\ud800").body(), error_event("no \ud800", "x")):
+        assert json.loads(said.removeprefix(b"data: "))["error"]["message"] == "no ?"
