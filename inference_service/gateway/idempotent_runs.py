@@ -113,7 +113,7 @@ class Runs:
         if run.clients == 0 and not run.ended and run.task:
             run.task.cancel()
 
-    async def _make(self, run: Run, asking: "Asking", wait: float) -> None:
+    async def _make(self, run: Run, asking: Asking, wait: float) -> None:
         renewing: asyncio.Task[None] | None = None
         try:
             if await self._leases.claim(run, wait):
@@ -143,7 +143,7 @@ class Runs:
                 await self._leases.release(run)
             self._forget(run)
 
-    async def _ask(self, run: Run, asking: "Asking") -> None:
+    async def _ask(self, run: Run, asking: Asking) -> None:
         http = await self._open()
         url = f"http://gateway{contract.PATH_CHAT_COMPLETIONS}"
         async with http.post(url, data=asking.body, headers=asking.headers) as answer:
