@@ -63,28 +63,37 @@ class Fleet:
                 self.prefixes.forget(instance_id)  # it comes back, if it does, with an engine loaded anew
             if self.nodes[instance_id].routable and not view.routable:
                 self._tell()
-            self._give_up(view)
+            self._give_up(only_gone=True)
 
     def missed(self, instance_id: str, error: str) -> None:
         """A readiness poll without an answer."""
         if view := self.nodes.get(instance_id):
             self.nodes[instance_id] = node_view.missed(view, error)
-            self._give_up(view)
+            if view.report is not None and self.nodes[instance_id].report is None:
+                self._given_up.add(instance_id)
+            self._give_up()
 
-    def _give_up(self, before: NodeView) -> None:
-        """A node may have missed its last poll, or another may have become warm: what waits for the one goes there."""
-        instance_id = before.found.instance_id
-        if before.report is not None and self.nodes[instance_id].report is None:
-            self._given_up.add(instance_id)
+    def _give_up(self, *, only_gone: bool = False) -> None:
+        """What waits for a node that is given up goes to another one.
+
+        When another node answers a poll, only what waits for nodes that EC2 has forgotten: those that it lists may
+        answer theirs in the same moment.
+        """
         if self._given_up:
-            self.beginnings.end(lambda each: self.hopeless(each.node, each.model, each.version))
+            self.beginnings.end(
+                lambda each: (
+                    not (only_gone and each.node in self.nodes) and self.hopeless(each.node, each.model, each.version)
+                )
+            )
 
     def hopeless(self, instance_id: str, model: str, version: str | None) -> bool:
         """Whether a node is gone, and another one could do its work.
 
-        Where all seem gone at once the polls may be at fault, and what still comes is better than nothing.
+        That is one that answered its latest poll: where all miss theirs the polls may be at fault, and what still comes
+        is better than nothing.
         """
-        return instance_id in self._given_up and any(each.serves(model, version) for each in self.nodes.values())
+        answering = (each for each in self.nodes.values() if each.missed_readiness == 0)
+        return instance_id in self._given_up and any(each.serves(model, version) for each in answering)
 
     def set_aside(self, instance_id: str) -> None:
         """Send nothing more to a node that has just failed a request, until its next good report."""

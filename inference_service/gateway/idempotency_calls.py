@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from inference_service.gateway.idempotency_store import Answer, SilentStoreError
+from inference_service.gateway.idempotency_store import Answer, NotAskedError, SilentStoreError
 
 # They block most of the time. Renewals and ends have threads apart: who waits to begin must not cost others the lease.
 BEGIN_THREADS, UPKEEP_THREADS = 64, 32
@@ -45,10 +45,15 @@ class StoreCalls:
         self._begin = ThreadPoolExecutor(BEGIN_THREADS, "kept-answers-begin")
         self._upkeep = ThreadPoolExecutor(UPKEEP_THREADS, "kept-answers-upkeep")
 
+    @property
+    def rests(self) -> bool:
+        """Whether S3 said nothing a moment ago."""
+        return self._rest.silent
+
     async def begin(self, call: Callable[[], Answer]) -> Answer:
         """For a request that has to wait for it: at once a StoreError while S3 says nothing."""
         if not self._rest.begins(self._clock()):
-            raise SilentStoreError("S3 said nothing a moment ago: it is not asked")
+            raise NotAskedError("S3 said nothing a moment ago: it is not asked")
         return await self._ask(self._begin, call, ASK_SECONDS)
 
     async def upkeep(self, call: Callable[[], Answer], seconds: float = ASK_SECONDS) -> Answer:

@@ -1,7 +1,6 @@
 """Who makes the answer under an Idempotency-Key: one gateway at a time, by a lease in S3 that it renews (ADR 10)."""
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +10,15 @@ import structlog
 from inference_service import contract
 from inference_service.gateway.errors import ApiError
 from inference_service.gateway.idempotency_calls import ASK_SECONDS, KEEP_SECONDS, StoreCalls
-from inference_service.gateway.idempotency_store import DONE, FREE, RUNNING, IdempotencyStore, Kept, StoreError
+from inference_service.gateway.idempotency_store import (
+    DONE,
+    FREE,
+    RUNNING,
+    IdempotencyStore,
+    Kept,
+    NotAskedError,
+    StoreError,
+)
 from inference_service.gateway.idempotent_run import Run
 
 LOOKS = 12  # at another gateway's lease, before it counts as lost
@@ -35,8 +42,13 @@ class Leases:
             return True
         try:
             return await self._wait_for_turn(run, wait)
+        except ApiError:
+            run.owner = ""  # nothing there is this one's
+            raise
         except StoreError as error:
             structlog.get_logger().warning("an Idempotency-Key holds for this gateway alone", error=str(error))
+            if isinstance(error, NotAskedError):
+                run.owner = ""  # else S3 may yet take the claim
             return True
 
     async def _wait_for_turn(self, run: Run, wait: float) -> bool:
@@ -81,16 +93,23 @@ class Leases:
         while True:
             await asyncio.sleep(self._seconds / RENEWALS)
             beat += 1
+            if run.etag is None and self._calls.rests:  # the claim went unanswered, and so would this
+                continue
             lease = Kept(RUNNING, run.fingerprint, run.owner, beat)
             async with run.writing:
-                with contextlib.suppress(StoreError):  # the end of the answer tells whether the lease was lost
+                try:
                     run.etag = await self._write_over(run, lease)
+                except StoreError:  # the end of the answer tells whether the lease was lost
+                    continue
             if run.etag is None:
                 making.cancel()
                 return
 
     async def _write_over(self, run: Run, kept: Kept, seconds: float = ASK_SECONDS) -> str | None:
-        """Write over what this gateway wrote last, also when S3 did so without saying it; None: it is another's now."""
+        """Write over what this gateway wrote last, also when S3 did so without saying it; None: it is another's now.
+
+        Without an ETag the claim went unanswered, and S3 may have taken it late.
+        """
         etag = await self._calls.upkeep(self._writing(run, kept, run.etag), seconds)
         if etag is None and (found := await self._calls.upkeep(self._reading(run), seconds)):
             there, over = found

@@ -30,6 +30,10 @@ class SilentStoreError(StoreError):
     """S3 says nothing: asking again now would take as long."""
 
 
+class NotAskedError(SilentStoreError):
+    """It said nothing a moment ago, and was not asked."""
+
+
 @dataclass(frozen=True)
 class Kept:
     """One object. `fingerprint` is the request's; `beat` makes each renewal another object."""

@@ -80,7 +80,11 @@ class Runs:
         if sum(len(run.body) for run in self._running.values()) > MOST_BYTES:
             raise ApiError(503, "Too many answers are kept for Idempotency-Keys.", code="nodes_busy", retry_after=1)
         place = self._opened.enter()
-        place.hold(len(body))
+        try:
+            place.hold(len(body))
+        except ApiError:
+            place.leave()
+            raise
         run = self._running[identity] = Run(identity, fingerprint)
         run.task = asyncio.create_task(self._make(run, Asking(body, headers, place), wait))
         return run
@@ -117,7 +121,7 @@ class Runs:
         renewing: asyncio.Task[None] | None = None
         try:
             if await self._leases.claim(run, wait):
-                if run.etag:
+                if run.owner:
                     making = asyncio.current_task()
                     assert making is not None
                     renewing = asyncio.create_task(self._leases.renew(run, making))
@@ -139,7 +143,7 @@ class Runs:
                 renewing.cancel()
             if not run.ended:
                 run.fail(BROKEN)
-            if not run.complete and run.etag:
+            if not run.complete and run.owner:
                 await self._leases.release(run)
             self._forget(run)
 
@@ -156,9 +160,13 @@ class Runs:
                 run.take(data)
 
     async def _finish(self, run: Run) -> None:
-        if run.whole and run.etag:
+        keeps, unanswered = run.whole and bool(run.owner), run.etag is None
+        if keeps and not unanswered:
             await self._leases.keep(run)
         run.end(complete=run.whole)
+        if keeps and unanswered:  # S3 said nothing to the claim: no client waits for it again
+            with contextlib.suppress(ApiError):
+                await self._leases.keep(run)
 
     def _forget(self, run: Run) -> None:
         if self._running.get(run.identity) is run:

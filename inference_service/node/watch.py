@@ -45,6 +45,8 @@ async def begun_again(watcher: Callable[[], Coroutine[Any, Any, None]], pause_se
         try:
             return await watcher()
         except Exception:
+            if (task := asyncio.current_task()) and task.cancelling():  # told to end: what came of that is no failure
+                raise
             structlog.get_logger().exception("a watcher has failed, and begins again")
         await asyncio.sleep(pause_seconds)
 

@@ -31,7 +31,8 @@ def change_of(group: Mapping[str, Any], wanted: int, memory: instances.Memory, l
     there = instances.counted(group)
     staying = there - instances.counted(group, {*memory.noticed, *memory.chosen})
     if staying >= wanted and there > group["DesiredCapacity"]:  # AWS replaces some, and ends the old ones by itself
-        return Change(None, half_done)
+        least = min(wanted + len(half_done), group["MaxSize"])
+        return Change(least if least >= there else None, half_done)
     leaving = instances.victims(group, max(0, staying - wanted), memory, loads)
     desired = min(max(wanted, staying) + there - staying, group["MaxSize"])
     changes = desired != group["DesiredCapacity"] and desired >= there

@@ -17,6 +17,7 @@ from infra.planner.warm_up import WarmUpTimes
 
 SHORT_AFTER_MINUTES = 2  # a pool that stays below its desired capacity so long is taken to have no more
 METRICS_LATE_SECONDS = 60.0
+MOST_SKIPPED_MINUTES = 3  # figures older than that are not read
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,11 @@ def _learned(minute: int, observation: Observation, before: State, limits: Limit
     state.breaker.observe(observation.warm_ups)
     known = minute - 1 if observation.figures_minute is None else observation.figures_minute
     if observation.offered_tokens_per_second is not None and known > state.figures_minute:
+        first = state.figures_minute + 1  # a minute that never came whole is taken to be as the next one
         state.figures_minute = known
         horizon = _minutes(state.warm_ups.mean_seconds())
-        state.forecast.observe(known, observation.offered_tokens_per_second, horizon)
+        for each in range(first if known - first <= MOST_SKIPPED_MINUTES else known, known + 1):
+            state.forecast.observe(each, observation.offered_tokens_per_second, horizon)
         state.steering.observe(observation.answered, observation.late, limits.promise)
     for pool in observation.pools:
         short = pool.spot and pool.desired > pool.owned

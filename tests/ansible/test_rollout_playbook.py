@@ -118,6 +118,7 @@ ENVIRONMENTS = {"environment_staging": {"hosts": {"one": {}}}, "environment_prod
     ("playbook", "options", "refused"),
     [
         ("site.yml", [], "the hosts are in environment_prod and environment_staging, and one environment is meant"),
+        ("site.yml", ["--tags", "baseline"], "the hosts are in environment_prod and environment_staging"),
         ("site.yml", ["--limit", "environment_prod:localhost"], None),
         (
             "rollout.yml",
@@ -159,8 +160,9 @@ def rollout(folder: Path, hosts: dict[str, dict[str, object]]) -> str:
             "ansible.builtin.assert": {"that": "inventory_hostname != 'bad' or service_version == 'old'"},
         },
     ]
-    look = [{"name": "Look", "ansible.builtin.ping": None, "register": "__steady_after"}]
-    for name, tasks in (("bring", bring), ("steady", look)):
+    look = [{"name": "Look", "ansible.builtin.stat": {"path": place["path"]}, "register": "found"}]
+    runs = [*look, {"name": "Run", "ansible.builtin.assert": {"that": "found.stat.exists"}}]
+    for name, tasks in (("bring", bring), ("steady", look), ("runs", runs)):
         (folder / "ansible" / "tasks" / f"{name}.yml").write_text(yaml.safe_dump(tasks))
     settings = {"settings": {"WARMFLEET_SERVICE_VERSION": "old"}, "rollout_service_version": "new"}
     groups: dict[str, dict[str, object]] = {"all": {"vars": settings}, "role_node": {"hosts": hosts}}

@@ -125,3 +125,22 @@ async def test_a_node_that_vanishes_while_it_takes_a_stream_over_does_not_cut_it
         misses(gate, gone)
         assert await answer.read() == REST
     assert json.loads(third.requests[0][1])["warmfleet"]["resume_token_ids"] == [7]
+
+
+async def test_polls_that_all_nodes_miss_and_then_answer_end_no_request(gate: Any, client: aiohttp.ClientSession):
+    """The gateway's own network, or its event loop, was busy: misses come one by one, and so do the answers after."""
+    silent = sends(then=asyncio.Event())
+    nodes = [await gate.node(silent) for _ in range(4)]
+    asking = [asyncio.ensure_future(client.post(CHAT, json=WHOLE)) for _ in range(8)]
+    await gate.until(lambda: sum(len(each.requests) for each in nodes) == 8)
+    for _ in range(MOST_MISSED_POLLS):
+        for node in nodes:
+            misses(gate, node, 1)
+    await turns()
+    for node in nodes:
+        gate.tell(node.instance_id, node.host)
+    await turns()
+    assert [each.done() for each in asking] == [False] * 8
+    assert sum(len(each.requests) for each in nodes) == 8
+    for each in asking:
+        each.cancel()

@@ -55,3 +55,21 @@ async def test_a_watcher_that_has_ended_is_not_begun_again():
 
     await begun_again(once, 0)
     assert begun == 1
+
+
+async def test_a_watcher_that_is_told_to_end_and_stumbles_over_it_ends():
+    begun = asyncio.Event()
+
+    async def stumbles() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise RuntimeError("what it waited for broke as well")
+
+    task = asyncio.create_task(begun_again(stumbles, 0))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(RuntimeError):
+        async with asyncio.timeout(5):
+            await task

@@ -59,6 +59,9 @@ def test_while_aws_replaces_a_node_and_has_one_too_many_nobody_else_leaves() -> 
     assert change_of(fleet, 2, warming(1), IDLE) == Change()
     assert change_of(fleet, 1, warming(1), IDLE) == Change()
     assert change_of(fleet, 4, warming(1), IDLE) == Change(4)
+    assert change_of(fleet, 3, warming(1), IDLE) == Change(3)  # else AWS would end one that is wanted
+    leaving = Memory(chosen=["i-1"])  # by name, with its place: without one more AWS would choose another as well
+    assert change_of(group(3, in_service=4), 3, leaving, IDLE) == Change(4, ("i-1",))
 
 
 def test_a_second_run_of_a_minute_ends_whom_the_first_one_chose_and_nobody_else() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from infra.planner.forecast import Forecast
 from infra.planner.model import Limits, WarmUp
 from infra.planner.plan import plan
 from infra.planner.state import as_json, from_json
@@ -126,6 +127,21 @@ def test_figures_that_come_again_while_newer_ones_are_late_are_planned_with_and_
     assert as_json(state)["forecast"] == as_json(learned)["forecast"]
     newer = plan(seen(MINUTES + 3, 30.0, fleet, late=50.0, figures_minute=begin), state, LIMITS).state
     assert newer.steering.late > 95
+
+
+def test_a_minute_that_never_came_whole_is_taken_to_be_as_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slot of the day that ends with it would else never end, and run into the next one."""
+    state, fleet, _ = settled(10.0)
+    newest, told, observe = state.figures_minute, list[int](), Forecast.observe
+
+    def noted(forecast: Forecast, minute: int, rate: float, horizon_minutes: int) -> None:
+        told.append(minute)
+        observe(forecast, minute, rate, horizon_minutes)
+
+    monkeypatch.setattr(Forecast, "observe", noted)
+    state = plan(seen(MINUTES + 1, 30.0, fleet, figures_minute=newest + 2), state, LIMITS).state
+    plan(seen(MINUTES + 60, 30.0, fleet, figures_minute=newest + 61), state, LIMITS)  # an hour later: nothing is known
+    assert told == [newest + 1, newest + 2, newest + 61]
 
 
 def test_a_minute_that_was_planned_already_gets_the_same_targets() -> None:
