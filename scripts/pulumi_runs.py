@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import tempfile
@@ -128,9 +127,7 @@ def end_in_order(child: subprocess.Popen[str], seconds: float = STOP_SECONDS) ->
     try:
         child.communicate(timeout=seconds)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C means it
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
+        children.kill(child)
 
 
 def plain(text: str) -> str:

@@ -1,12 +1,13 @@
 """Ends a child process that has not said anything for too long: a command that hangs is worse than one that fails."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import threading
 from types import TracebackType
 from typing import Self
+
+from scripts import children
 
 
 class Silence:
@@ -46,4 +47,4 @@ class Silence:
             try:
                 self._child.wait(self._patience)
             except subprocess.TimeoutExpired:
-                os.killpg(self._child.pid, signal.SIGKILL)
+                children.kill(self._child)

@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import psutil
 from moto.server import ThreadedMotoServer
 
 from inference_service import contract
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 HOST, SUBNET = "127.251.0.9", "127.251.0.0/24"  # above the range that local clouds take
@@ -189,9 +189,3 @@ def until_answers(url: str) -> None:
                 return
         time.sleep(0.05)
     raise SystemExit(f"{url} did not answer 200 within {START_SECONDS} s")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
